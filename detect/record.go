@@ -1,0 +1,104 @@
+package detect
+
+import (
+	"net/netip"
+
+	"github.com/weir-ics/weir/protocols"
+)
+
+// Asset is a host as seen from the tap.
+type Asset struct {
+	IP   netip.Addr
+	MACs [][6]byte
+	// VLANs it was seen in; 0 is untagged.
+	VLANs []uint16
+	// Vendor to Name are what the device said of itself.
+	Vendor, Product, Model, Version, Name string
+	// Roles it plays, as "modbus client", "dnp3 outstation".
+	Roles []string
+	// Units are the Modbus units and DNP3 addresses behind it.
+	Units []uint16
+	// FirstSeen and LastSeen are packet time in nanoseconds.
+	FirstSeen, LastSeen int64
+	Messages            uint64
+	// Known tells that it was there in the learning.
+	Known bool
+}
+
+// Link is who talks to whom: a client and a server with a protocol and a unit or
+// pair of DNP3 addresses.
+type Link struct {
+	Client, Server netip.Addr
+	Port           uint16
+	Proto          protocols.Proto
+	// Unit is the Modbus unit; Master and Outstation are the DNP3 addresses.
+	Unit, Master, Outstation uint16
+	// Functions it uses, by code and name.
+	Functions           []LinkFunction
+	FirstSeen, LastSeen int64
+	Messages            uint64
+	Known               bool
+	// Unseen is the Good-Turing estimate of the probability that the next
+	// request is one never seen on this link, 0 to 1.
+	Unseen float64
+}
+
+// LinkFunction is one function on a link.
+type LinkFunction struct {
+	Function uint8
+	Name     string
+	Effect   protocols.Effect
+	Count    uint64
+}
+
+// Series is one point whose values make a time series. A Series is made once
+// and lives as long as the point is watched; its pointer is its identity.
+type Series struct {
+	Device netip.Addr
+	Proto  protocols.Proto
+	// Unit is the Modbus unit or the DNP3 outstation address.
+	Unit  uint16
+	Kind  protocols.PointKind
+	Index uint32
+	// Name and EngineeringUnit come from the tag list, empty without one.
+	Name, EngineeringUnit string
+	// Type is how the value is read from its registers ("uint16",
+	// "float32 ABCD"); empty for DNP3 and bits.
+	Type string
+}
+
+// Sample is one value of a series.
+type Sample struct {
+	Series *Series
+	// Time is packet time in nanoseconds; DeviceTime the device's own, 0 if it
+	// gave none.
+	Time, DeviceTime int64
+	Value            float64
+	Flags            uint8
+	HasFlags         bool
+	// Score, Low and High are the process model's surprise and expected range;
+	// they hold only with Judged.
+	Judged           bool
+	Score, Low, High float64
+}
+
+// Counter is a cumulative count by its stable name ("packets", "modbus.requests").
+type Counter struct {
+	Name  string
+	Value uint64
+}
+
+// Output is what one step of the pipeline gives to sinks, store and console.
+// The receiver must not keep its slices; Series pointers may be kept.
+type Output struct {
+	// Clock is the watermark at the end of the step.
+	Clock int64
+	// Alerts are those raised, updated or cleared in the step, in order.
+	Alerts  []Alert
+	Samples []Sample
+	// Assets and Links are those that are new or changed.
+	Assets []Asset
+	Links  []Link
+	// Counters are all counters, set from time to time and at the end.
+	Counters []Counter
+}
