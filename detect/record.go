@@ -73,7 +73,16 @@ type Sample struct {
 	// Time is packet time in nanoseconds; DeviceTime the device's own, 0 if it
 	// gave none.
 	Time, DeviceTime int64
-	Value            float64
+	// Frame is the packet it came in; samples of all shards in the order of
+	// Frame (and, within a frame, of extraction) are in packet-time order.
+	Frame uint64
+	// Client is who asked for the value or, for a command, who gave it.
+	Client netip.Addr
+	// Access is AccessReport for a value that the device reports, AccessWrite or
+	// AccessOperate for one that a client commands. Only reports are values of
+	// the series as the device holds them.
+	Access protocols.Access
+	Value  float64
 	Flags            uint8
 	HasFlags         bool
 	// Score, Low and High are the process model's surprise and expected range;
