@@ -81,10 +81,10 @@ type Sample struct {
 	// Access is AccessReport for a value that the device reports, AccessWrite or
 	// AccessOperate for one that a client commands. Only reports are values of
 	// the series as the device holds them.
-	Access protocols.Access
-	Value  float64
-	Flags            uint8
-	HasFlags         bool
+	Access   protocols.Access
+	Value    float64
+	Flags    uint8
+	HasFlags bool
 	// Score, Low and High are the process model's surprise and expected range;
 	// they hold only with Judged.
 	Judged           bool
