@@ -1,0 +1,289 @@
+package tags
+
+import (
+	"math"
+	"net/netip"
+
+	"github.com/weir-ics/weir/detect"
+	"github.com/weir-ics/weir/protocols"
+)
+
+// extracted are the point kinds whose values are numbers worth a time series.
+var extracted = [protocols.NumPointKinds]bool{
+	protocols.KindCoil: true, protocols.KindDiscreteInput: true,
+	protocols.KindInputRegister: true, protocols.KindHoldingRegister: true,
+	protocols.KindBinaryInput: true, protocols.KindDoubleBitInput: true, protocols.KindBinaryOutput: true,
+	protocols.KindCounter: true, protocols.KindFrozenCounter: true,
+	protocols.KindAnalogInput: true, protocols.KindFrozenAnalogInput: true,
+	protocols.KindAnalogDeadband: true, protocols.KindAnalogOutput: true,
+}
+
+// Settings bound an Extractor.
+type Settings struct {
+	// MaxSeries is how many series it makes at most; beyond that, new ones are
+	// refused and counted. 0 is 1,000,000.
+	MaxSeries int
+	// Learn makes it gather what is needed to infer types (see Infer); without,
+	// registers that the list does not name stay unsigned 16-bit integers.
+	Learn bool
+	// MaxLearned is how many registers it gathers that for at most. 0 is
+	// 200,000.
+	MaxLearned int
+}
+
+// Extractor turns Events into samples. One goroutine uses it: all traffic of a
+// device with one client comes to the same one.
+type Extractor struct {
+	list     *List
+	settings Settings
+	tables   map[tableKey]*table
+	// last is the table of the last point: most messages carry one kind.
+	lastKey tableKey
+	last    *table
+	series  int
+	learned int
+	stats   Stats
+}
+
+// Stats count what an Extractor did.
+type Stats struct {
+	// Samples is how many were given out, Series how many series there are.
+	Samples, Series uint64
+	// Refused counts values of points beyond MaxSeries, Partial those of which
+	// not all registers were in the message, NotNumbers those that decode to no
+	// finite number.
+	Refused, Partial, NotNumbers uint64
+}
+
+// Each calls f with each counter and its stable name.
+func (s *Stats) Each(f func(name string, value uint64)) {
+	f("tags.samples", s.Samples)
+	f("tags.series", s.Series)
+	f("tags.refused", s.Refused)
+	f("tags.partial", s.Partial)
+	f("tags.not-numbers", s.NotNumbers)
+}
+
+// tableKey is one table of one device.
+type tableKey struct {
+	device netip.Addr
+	unit   uint16
+	kind   protocols.PointKind
+	proto  protocols.Proto
+}
+
+const pageBits = 6
+
+// table holds the slots of one table, by pages: register maps are sparse.
+type table struct {
+	pages map[uint32]*page
+	// at is the page last used, number its number.
+	at     *page
+	number uint32
+}
+
+type page [1 << pageBits]slot
+
+// slot is what is known of one address.
+type slot struct {
+	series *detect.Series
+	// scale and offset come from the tag.
+	scale, offset float64
+	encoding      Encoding
+	state         slotState
+	// learned is what type inference gathered, nil when it does not.
+	learned *register
+}
+
+type slotState uint8
+
+const (
+	slotNew slotState = iota
+	// slotValue starts a value, of one or more registers.
+	slotValue
+	// slotInner is a later register of a value.
+	slotInner
+	// slotRefused is beyond the cap.
+	slotRefused
+)
+
+// NewExtractor makes an Extractor that reads registers as list says; list may be
+// nil.
+func NewExtractor(list *List, s Settings) *Extractor {
+	if s.MaxSeries == 0 {
+		s.MaxSeries = 1_000_000
+	}
+	if s.MaxLearned == 0 {
+		s.MaxLearned = 200_000
+	}
+	return &Extractor{list: list, settings: s, tables: make(map[tableKey]*table)}
+}
+
+// Stats returns the counters so far.
+func (x *Extractor) Stats() Stats { return x.stats }
+
+// Observe appends a sample for each value in e: reports of the device, and
+// commands of the client (see [detect.Sample.Access]). Echoes are left out, they
+// repeat a command. It costs no allocation once a point has been seen.
+func (x *Extractor) Observe(e *protocols.Event, out *[]detect.Sample) {
+	if len(e.Points) == 0 || e.Broadcast || e.Role == protocols.RoleNotice {
+		return
+	}
+	key := tableKey{device: e.Server().IP, proto: e.Proto}
+	switch e.Proto {
+	case protocols.ProtoModbus:
+		key.unit = uint16(e.Unit)
+	case protocols.ProtoDNP3:
+		key.unit = e.Source
+		if e.FromClient {
+			key.unit = e.Destination
+		}
+	default:
+		return
+	}
+	points := e.Points
+	for i := 0; i < len(points); {
+		p := &points[i]
+		if p.Has&protocols.HasValue == 0 || p.Kind >= protocols.NumPointKinds || !extracted[p.Kind] {
+			i++
+			continue
+		}
+		switch p.Access {
+		case protocols.AccessReport, protocols.AccessWrite, protocols.AccessOperate:
+		default:
+			i++
+			continue
+		}
+		key.kind = p.Kind
+		s := x.slot(key, p.Index)
+		if s.state == slotNew {
+			x.open(key, p.Index, s)
+		}
+		if s.learned != nil && p.Access == protocols.AccessReport {
+			x.learn(key, points, i, s)
+		}
+		switch s.state {
+		case slotRefused:
+			x.stats.Refused++
+			i++
+		case slotInner:
+			// The value's first register is not in the message.
+			x.stats.Partial++
+			i++
+		default:
+			i += x.value(e, points, i, s, out)
+		}
+	}
+}
+
+// value appends the sample that starts at points[i], and returns how many points
+// it took.
+func (x *Extractor) value(e *protocols.Event, points []protocols.Point, i int, s *slot, out *[]detect.Sample) int {
+	p := &points[i]
+	v, n := p.Value, 1
+	if e.Proto == protocols.ProtoModbus && (p.Kind == protocols.KindInputRegister || p.Kind == protocols.KindHoldingRegister) {
+		n = s.encoding.Type.Registers()
+		var r [4]uint16
+		for k := range n {
+			if i+k >= len(points) || points[i+k].Kind != p.Kind || points[i+k].Index != p.Index+uint32(k) || points[i+k].Access != p.Access {
+				x.stats.Partial++
+				return k
+			}
+			r[k] = uint16(points[i+k].Value)
+		}
+		v = s.encoding.Decode(r[:n])
+	}
+	v = v*s.scale + s.offset
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		x.stats.NotNumbers++
+		return n
+	}
+	x.stats.Samples++
+	sample := detect.Sample{
+		Series: s.series, Time: e.Time, Frame: e.Frame, Client: e.Client().IP,
+		Access: p.Access, Value: v, Flags: p.Flags, HasFlags: p.Has&protocols.HasFlags != 0,
+	}
+	if p.Has&protocols.HasTime != 0 {
+		sample.DeviceTime = p.Time
+	}
+	*out = append(*out, sample)
+	return n
+}
+
+// slot finds the place of an address, and makes it if it is new.
+func (x *Extractor) slot(key tableKey, index uint32) *slot {
+	t := x.last
+	if t == nil || key != x.lastKey {
+		t = x.tables[key]
+		if t == nil {
+			if x.series >= x.settings.MaxSeries {
+				return &refused
+			}
+			t = &table{pages: make(map[uint32]*page)}
+			x.tables[key] = t
+		}
+		x.lastKey, x.last = key, t
+	}
+	number := index >> pageBits
+	if t.at == nil || t.number != number {
+		p := t.pages[number]
+		if p == nil {
+			if x.series >= x.settings.MaxSeries {
+				return &refused
+			}
+			p = new(page)
+			t.pages[number] = p
+		}
+		t.at, t.number = p, number
+	}
+	return &t.at[index&(1<<pageBits-1)]
+}
+
+// refused stands for every address beyond the cap. It is never written.
+var refused = slot{state: slotRefused}
+
+// open decides what a new address is.
+func (x *Extractor) open(key tableKey, index uint32, s *slot) {
+	if x.series >= x.settings.MaxSeries {
+		s.state = slotRefused
+		return
+	}
+	place := Place{key.device, key.unit, key.kind, index}
+	tag := x.list.Lookup(place)
+	if tag != nil && tag.Address != index {
+		s.state = slotInner
+		return
+	}
+	x.series++
+	x.stats.Series++
+	s.state = slotValue
+	s.series, s.encoding, s.scale, s.offset = newSeries(key, index, tag)
+	if tag == nil && x.settings.Learn && isRegister(key.kind) && x.learned < x.settings.MaxLearned {
+		x.learned++
+		s.learned = new(register)
+	}
+}
+
+func isRegister(k protocols.PointKind) bool {
+	return k == protocols.KindInputRegister || k == protocols.KindHoldingRegister
+}
+
+// newSeries makes the series of an address, as tag (may be nil) says.
+func newSeries(key tableKey, index uint32, tag *Tag) (*detect.Series, Encoding, float64, float64) {
+	series := &detect.Series{Device: key.device, Proto: key.proto, Unit: key.unit, Kind: key.kind, Index: index}
+	if tag == nil {
+		if isRegister(key.kind) {
+			series.Type = Uint16.String()
+		}
+		return series, Encoding{}, 1, 0
+	}
+	series.Name, series.EngineeringUnit = tag.Name, tag.EngineeringUnit
+	if isRegister(key.kind) {
+		series.Type = tag.Encoding.String()
+	}
+	scale := tag.Scale
+	if scale == 0 {
+		scale = 1
+	}
+	return series, tag.Encoding, scale, tag.Offset
+}
