@@ -108,6 +108,8 @@ type Output struct {
 	// Assets and Links are those that are new or changed.
 	Assets []Asset
 	Links  []Link
+	// Incidents are those that are new or changed, in order.
+	Incidents []IncidentReport
 	// Counters are all counters, set from time to time and at the end.
 	Counters []Counter
 }

@@ -26,12 +26,16 @@ const (
 	// TTLChanged is an IP time to live (hop limit) that moved under the same
 	// address and MAC.
 	TTLChanged
+	// ConversationSeen is the first packet of a conversation whose opening was
+	// not seen: a TCP connection older than the capture, or UDP.
+	ConversationSeen
 	numNetworkFunctions
 )
 
 var networkNames = [numNetworkFunctions]string{
 	"", "connection tried", "connection opened", "connection refused", "connection closed", "host seen",
 	"ARP reply", "ARP request", "overlap conflict", "stream gap", "TTL changed",
+	"conversation seen",
 }
 
 // NetworkName names a function of a ProtoNetwork event.
