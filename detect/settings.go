@@ -1,0 +1,85 @@
+package detect
+
+import "time"
+
+// Settings are all thresholds and caps of the detectors. Times are packet time.
+type Settings struct {
+	// AlarmsPerDay is the false-alarm budget: how many alerts a day the whole
+	// site may raise by chance. Thresholds of everything statistical follow
+	// from it, shared out over what is watched. Range 0.001 to 1000.
+	AlarmsPerDay float64
+	// LearnTarget is the Good-Turing probability of something unseen at which a
+	// link counts as learned; a link that has not reached it when watching
+	// begins is judged more mildly. Range 0 to 1.
+	LearnTarget float64
+	// Hold is how long a suspicious request waits for its answer, so that the
+	// alert can say what the device did with it. Range 0 to 1 minute.
+	Hold time.Duration
+	// FoldConnection is how long a new connection waits for a first message,
+	// so that both are one alert. Range 0 to 1 minute.
+	FoldConnection time.Duration
+	// ClearAfter is how long an alert about an occurrence (not a condition)
+	// stays open after it was last seen.
+	ClearAfter time.Duration
+	// IncidentGap is how long an actor may stay quiet within one incident.
+	IncidentGap time.Duration
+	// StormWindow and StormCeiling bound how many alerts are raised in a
+	// window; what is beyond is folded into one alert that says what it folded.
+	StormWindow  time.Duration
+	StormCeiling int
+	// BurstWindow is the window in which exceptions, malformed messages and
+	// floods are counted.
+	BurstWindow time.Duration
+	// ScanMemory is how long what a scanning host touched is remembered, so that
+	// slow scans add up.
+	ScanMemory time.Duration
+	// ScanHosts, ScanPorts, ScanUnits, ScanFunctions and ScanAddresses are how
+	// many new ones by the same host make a scan.
+	ScanHosts, ScanPorts, ScanUnits, ScanFunctions, ScanAddresses int
+	// FloodHosts is how many unknown hosts within BurstWindow make a flood.
+	FloodHosts int
+	// ArmAtStart makes polls that the baseline knows count as overdue even if
+	// they were never seen since the start: right for a sensor, wrong for a
+	// capture of a part of the network.
+	ArmAtStart bool
+
+	// MaxLinks caps the learned links of a shard, MaxConnections the learned
+	// pairs of hosts and service port, MaxPatterns the distinct requests kept a
+	// link, MaxRuns the runs of addresses kept a link, table and access.
+	MaxLinks, MaxConnections, MaxPatterns, MaxRuns int
+	// MaxStrangers caps the links watched that were not learned, MaxHosts the
+	// hosts known, MaxActors the hosts followed for scans, MaxAlerts the alerts
+	// that are open, MaxHeld the findings that wait for an answer.
+	MaxStrangers, MaxHosts, MaxActors, MaxAlerts, MaxHeld int
+}
+
+// Defaults returns the settings weir starts from.
+func Defaults() Settings {
+	return Settings{
+		AlarmsPerDay:   1,
+		LearnTarget:    0.02,
+		Hold:           2 * time.Second,
+		FoldConnection: 3 * time.Second,
+		ClearAfter:     24 * time.Hour,
+		IncidentGap:    time.Hour,
+		StormWindow:    10 * time.Minute,
+		StormCeiling:   100,
+		BurstWindow:    10 * time.Second,
+		ScanMemory:     7 * 24 * time.Hour,
+		ScanHosts:      5,
+		ScanPorts:      8,
+		ScanUnits:      5,
+		ScanFunctions:  5,
+		ScanAddresses:  8,
+		FloodHosts:     32,
+		MaxLinks:       50_000,
+		MaxConnections: 100_000,
+		MaxPatterns:    1024,
+		MaxRuns:        4096,
+		MaxStrangers:   4096,
+		MaxHosts:       65_536,
+		MaxActors:      1024,
+		MaxAlerts:      10_000,
+		MaxHeld:        4096,
+	}
+}
