@@ -143,6 +143,8 @@ const (
 	KindDataSet
 	KindAuthentication
 	KindBCD
+	// KindSecurityStatistic is a DNP3 security statistic (groups 121 and 122).
+	KindSecurityStatistic
 	NumPointKinds
 )
 
@@ -151,6 +153,7 @@ var pointKindNames = [NumPointKinds]string{
 	"binary-input", "double-bit-input", "binary-output", "counter", "frozen-counter", "analog-input",
 	"frozen-analog-input", "analog-deadband", "analog-output", "time", "class", "file", "iin",
 	"octet-string", "virtual-terminal", "attribute", "data-set", "authentication", "bcd",
+	"security-statistic",
 }
 
 func (k PointKind) String() string { return name(pointKindNames[:], int(k)) }
