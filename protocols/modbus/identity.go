@@ -1,0 +1,50 @@
+package modbus
+
+import "github.com/weir-ics/weir/protocols"
+
+// identifyDevice takes the objects of a device identification (AP 6.21).
+func identifyDevice(e *protocols.Event, data []byte) {
+	for len(data) >= 2 && len(data) >= 2+int(data[1]) {
+		id, value := data[0], data[2:2+int(data[1])]
+		data = data[2+int(data[1]):]
+		if k := objects[id].key; k != protocols.IdentityUnknown && len(value) > 0 {
+			e.Identity = append(e.Identity, protocols.Identity{Key: k, Value: value})
+		}
+	}
+}
+
+// identifyServer takes the text out of a server ID, which every product lays
+// out as it likes (AP 6.13): the longest run of printable characters, if it is
+// long enough not to be chance.
+func identifyServer(e *protocols.Event, data []byte) {
+	if text := longestText(data); len(text) >= 4 {
+		e.Identity = append(e.Identity, protocols.Identity{Key: protocols.IdentityProduct, Value: text})
+	}
+}
+
+func longestText(data []byte) (longest []byte) {
+	start := 0
+	for i := 0; i <= len(data); i++ {
+		if i < len(data) && data[i] >= ' ' && data[i] < 0x7f {
+			continue
+		}
+		if i-start > len(longest) {
+			longest = data[start:i]
+		}
+		start = i + 1
+	}
+	return longest
+}
+
+// identifyUMAS takes the product's name out of a UMAS identification. Its
+// layout is not published and differs between products; the name is the only
+// text in it, after its length.
+func identifyUMAS(e *protocols.Event, data []byte) {
+	if text := longestText(data); len(text) >= 4 {
+		e.Identity = append(e.Identity,
+			protocols.Identity{Key: protocols.IdentityVendor, Value: schneider},
+			protocols.Identity{Key: protocols.IdentityProduct, Value: text})
+	}
+}
+
+var schneider = []byte("Schneider Electric")
