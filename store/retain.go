@@ -1,0 +1,179 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// trim holds the caps on rows, in the transaction that brought new ones.
+func (w *writer) trim(ctx context.Context, s *Store) error {
+	r := &w.opt.Retention
+	for _, t := range []struct {
+		n, limit int
+		query    string
+		count    *uint64
+		rows     *int
+	}{
+		{w.alerts, r.MaxAlerts, "DELETE FROM alert WHERE id IN (SELECT id FROM alert ORDER BY state <> 2, end LIMIT ?)", &s.report.Evicted.Alerts, &w.alerts},
+		{w.assets, r.MaxAssets, "DELETE FROM asset WHERE key IN (SELECT key FROM asset ORDER BY known, last LIMIT ?)", &s.report.Evicted.Assets, &w.assets},
+		{w.links, r.MaxLinks, "DELETE FROM link WHERE key IN (SELECT key FROM link ORDER BY known, last LIMIT ?)", &s.report.Evicted.Links, &w.links},
+		{w.commands, r.MaxCommands, "DELETE FROM command WHERE id IN (SELECT id FROM command ORDER BY id LIMIT ?)", &s.report.Evicted.Commands, &w.commands},
+	} {
+		if !over(t.n, t.limit) {
+			continue
+		}
+		// A little more than needed, so that it is not done every time.
+		n, err := w.drop(ctx, t.query, t.n-t.limit+t.limit/50)
+		if err != nil {
+			return err
+		}
+		*t.rows -= int(n)
+		s.count(t.count, n)
+		if t.rows == &w.alerts {
+			if _, err := w.drop(ctx, "DELETE FROM acknowledgement WHERE alert NOT IN (SELECT id FROM alert)"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Store) count(c *uint64, n int64) {
+	s.mu.Lock()
+	*c += uint64(n)
+	s.mu.Unlock()
+}
+
+func (w *writer) drop(ctx context.Context, query string, args ...any) (int64, error) {
+	r, err := w.c.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
+
+const (
+	tierRaw    = 0
+	tierMinute = 1
+	tierHour   = 2
+)
+
+// maintain sums up what is over and drops what is too old or too much. It does
+// a bounded part of the work each time.
+func (s *Store) maintain(ctx context.Context) {
+	w := s.write
+	begun := time.Now()
+	if _, err := w.c.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return // busy: next time
+	}
+	err := func() error {
+		if err := s.rollUp(ctx, begun); err != nil {
+			return err
+		}
+		if err := s.age(ctx); err != nil {
+			return err
+		}
+		return s.shrink(ctx)
+	}()
+	if err == nil {
+		_, err = w.c.ExecContext(ctx, "COMMIT")
+	}
+	if err != nil {
+		_, _ = w.c.ExecContext(ctx, "ROLLBACK")
+	}
+	if (err != nil) != w.untidy {
+		w.untidy = err != nil
+		if w.untidy {
+			s.opt.Log.Warn("tidying the store failed, it will be tried again", "store", s.path, "because", err)
+		}
+	}
+}
+
+// age drops chunks that are older than their tier keeps them.
+func (s *Store) age(ctx context.Context) error {
+	r := &s.opt.Retention
+	for tier, age := range []time.Duration{r.RawAge, r.MinuteAge, r.HourAge} {
+		if age < 0 {
+			continue
+		}
+		if _, err := s.dropChunks(ctx, tier, "end < ?", s.write.clock-int64(age)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropChunks drops the oldest chunks of a tier that meet a condition, and
+// counts what they held.
+func (s *Store) dropChunks(ctx context.Context, tier int, where string, args ...any) (int64, error) {
+	w := s.write
+	args = append([]any{tier}, args...)
+	pick := "(SELECT id FROM chunk WHERE tier = ? AND " + where + " ORDER BY end LIMIT 2000)"
+	var n, values int64
+	if err := w.c.QueryRowContext(ctx, "SELECT count(*), ifnull(sum(count), 0) FROM chunk WHERE id IN "+pick, args...).Scan(&n, &values); err != nil || n == 0 {
+		return 0, err
+	}
+	if _, err := w.drop(ctx, "DELETE FROM chunk WHERE id IN "+pick, args...); err != nil {
+		return 0, err
+	}
+	e := &s.report.Evicted
+	s.count([]*uint64{&e.Values, &e.Minutes, &e.Hours}[tier], values)
+	return n, nil
+}
+
+// shrink keeps the file below MaxBytes: raw values go first, then minutes,
+// hours, and at last commands.
+func (s *Store) shrink(ctx context.Context) error {
+	w := s.write
+	limit := s.opt.Retention.MaxBytes
+	for range 50 {
+		var pages, free int64
+		if err := w.c.QueryRowContext(ctx, "PRAGMA page_count").Scan(&pages); err != nil {
+			return err
+		}
+		if err := w.c.QueryRowContext(ctx, "PRAGMA freelist_count").Scan(&free); err != nil {
+			return err
+		}
+		w.bytes = pages * w.pageSize
+		used := w.bytes - free*w.pageSize
+		if limit <= 0 || used <= limit*8/10 {
+			break
+		}
+		dropped, err := s.dropOldest(ctx)
+		if err != nil || !dropped {
+			return err
+		}
+	}
+	if limit > 0 && w.bytes > limit*9/10 {
+		return w.giveBack(ctx, w.bytes-limit*9/10)
+	}
+	return nil
+}
+
+// dropOldest drops some of the oldest of the least telling.
+func (s *Store) dropOldest(ctx context.Context) (bool, error) {
+	for tier := range 3 {
+		if n, err := s.dropChunks(ctx, tier, "1"); err != nil || n > 0 {
+			return true, err
+		}
+	}
+	w := s.write
+	n, err := w.drop(ctx, "DELETE FROM command WHERE id IN (SELECT id FROM command ORDER BY id LIMIT 10000)")
+	w.commands -= int(n)
+	s.count(&s.report.Evicted.Commands, n)
+	return n > 0, err
+}
+
+// giveBack returns empty pages at the end of the file to the disk.
+func (w *writer) giveBack(ctx context.Context, octets int64) error {
+	rows, err := w.c.QueryContext(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", octets/w.pageSize+1))
+	if err != nil {
+		return err
+	}
+	for rows.Next() {
+		// Each step moves one page.
+	}
+	return errors.Join(rows.Err(), rows.Close())
+}

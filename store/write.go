@@ -1,0 +1,346 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/weir-ics/weir/detect"
+	"github.com/weir-ics/weir/protocols"
+)
+
+// batch is what waits for one commit.
+type batch struct {
+	clock        int64
+	alerts       map[string]*detect.Alert
+	order        []string // of alerts, as they first came
+	assets       map[netip.Addr]*detect.Asset
+	links        map[linkKey]*detect.Link
+	chunks       []pendingChunk // closed, or taken from touched by take
+	touched      []*seriesBuf   // have an open chunk
+	commands     []command
+	counters     []detect.Counter
+	counterClock int64
+	counts       Counts
+	octets       int
+}
+
+func newBatch() *batch {
+	return &batch{alerts: map[string]*detect.Alert{}, assets: map[netip.Addr]*detect.Asset{}, links: map[linkKey]*detect.Link{}}
+}
+
+func (b *batch) reset() {
+	clear(b.alerts)
+	clear(b.assets)
+	clear(b.links)
+	clear(b.chunks)
+	clear(b.touched)
+	*b = batch{alerts: b.alerts, order: b.order[:0], assets: b.assets, links: b.links, chunks: b.chunks[:0], touched: b.touched[:0], commands: b.commands[:0]}
+}
+
+func (b *batch) empty() bool {
+	return b.counts == Counts{} && b.counters == nil && len(b.touched) == 0 && len(b.chunks) == 0
+}
+
+type linkKey struct {
+	client, server           netip.Addr
+	port                     uint16
+	proto                    protocols.Proto
+	unit, master, outstation uint16
+}
+
+type command struct {
+	series *seriesBuf
+	time   int64
+	client netip.Addr
+	access protocols.Access
+	value  float64
+}
+
+// pendingChunk is a run that waits to be committed.
+type pendingChunk struct {
+	series     *seriesBuf
+	start, end int64
+	count      int
+	data       []byte
+}
+
+// seriesBuf is a series that values come for, and its open chunk.
+type seriesBuf struct {
+	series  *detect.Series // nil for a counter
+	counter string
+	state   chunkState
+	open    pendingChunk
+	// id is the row, 0 before there is one, -1 if there is none for it. Only
+	// the writer uses it.
+	id int64
+	// rolled is up to when its values were summed up, as far as this run knows.
+	rolled int64
+	// refused is set, under mu, when there is no place for the series.
+	refused bool
+}
+
+// Write takes one step's output in. It returns at once unless Options.Wait is
+// set, and fails only when the store is closed: what cannot be kept is counted
+// in Report. It keeps nothing of out but the Series.
+func (s *Store) Write(ctx context.Context, out *detect.Output) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return fmt.Errorf("store %s is closed", s.path)
+	}
+	if s.opt.Wait {
+		s.waitForRoom(ctx)
+	}
+	b := s.pending
+	s.clock = max(s.clock, out.Clock)
+	b.clock = s.clock
+	for i := range out.Alerts {
+		s.addAlert(b, &out.Alerts[i])
+	}
+	for i := range out.Samples {
+		s.addSample(b, &out.Samples[i])
+	}
+	for i := range out.Assets {
+		a := &out.Assets[i]
+		if p, ok := b.assets[a.IP]; ok {
+			*p = cloneAsset(a)
+		} else if over(len(b.assets)+1, s.opt.MaxPending/8) {
+			s.report.Lost.Assets++
+		} else {
+			c := cloneAsset(a)
+			b.assets[a.IP] = &c
+			b.counts.Assets++
+		}
+	}
+	for i := range out.Links {
+		l := &out.Links[i]
+		k := linkKey{l.Client, l.Server, l.Port, l.Proto, l.Unit, l.Master, l.Outstation}
+		if p, ok := b.links[k]; ok {
+			*p = cloneLink(l)
+		} else if over(len(b.links)+1, s.opt.MaxPending/8) {
+			s.report.Lost.Links++
+		} else {
+			c := cloneLink(l)
+			b.links[k] = &c
+			b.counts.Links++
+		}
+	}
+	if len(out.Counters) > 0 {
+		b.counters = append(b.counters[:0], out.Counters...)
+		b.counterClock = out.Clock
+		s.latest, s.latestClock = append(s.latest[:0], out.Counters...), out.Clock
+		if out.Clock-s.counted >= counterInterval {
+			s.keepCounters(s.latest, out.Clock)
+		}
+	}
+	if b.octets >= batchOctets {
+		select {
+		case s.kick <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+const (
+	// counterInterval is how far apart, in packet time, counters are kept.
+	counterInterval = 60e9
+	// batchOctets is when a batch is committed without waiting for the time.
+	batchOctets = 2 << 20
+)
+
+// waitForRoom waits until the writer has taken a batch that is big enough; a
+// writer that cannot write is not waited for.
+func (s *Store) waitForRoom(ctx context.Context) {
+	if s.pending.octets < 2*batchOctets || s.failing {
+		return
+	}
+	stop := context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		s.room.Broadcast()
+		s.mu.Unlock()
+	})
+	defer stop()
+	for s.pending.octets >= 2*batchOctets && !s.failing && !s.closed && ctx.Err() == nil {
+		s.room.Wait()
+	}
+}
+
+func (s *Store) addAlert(b *batch, a *detect.Alert) {
+	if p, ok := b.alerts[a.ID]; ok {
+		// The newer state takes the place of the one that was not committed.
+		*p = cloneAlert(a)
+		return
+	}
+	if over(len(b.alerts)+1, s.opt.Retention.MaxAlerts) {
+		s.report.Lost.Alerts++
+		return
+	}
+	c := cloneAlert(a)
+	b.alerts[a.ID] = &c
+	b.order = append(b.order, a.ID)
+	b.counts.Alerts++
+	b.octets += 1024
+}
+
+func (s *Store) addSample(b *batch, v *detect.Sample) {
+	if v.Series == nil {
+		s.report.Lost.Values++
+		return
+	}
+	sb := s.series[v.Series]
+	if sb == nil {
+		if over(len(s.series)+1, s.opt.Retention.MaxSeries) {
+			s.report.Lost.Values++
+			return
+		}
+		sb = &seriesBuf{series: v.Series}
+		s.series[v.Series] = sb
+	}
+	isCommand := v.Access != protocols.AccessReport && v.Access != protocols.AccessUnknown
+	switch {
+	case isCommand && (sb.refused || len(b.commands) >= s.opt.MaxPending/8):
+		s.report.Lost.Commands++
+		return
+	case isCommand:
+		b.commands = append(b.commands, command{sb, v.Time, v.Client, v.Access, v.Value})
+		b.counts.Commands++
+		b.octets += 64
+		return
+	case sb.refused || b.counts.Values >= uint64(s.opt.MaxPending):
+		s.report.Lost.Values++
+		return
+	}
+	s.put(b, sb, &sample{
+		time: v.Time, deviceTime: v.DeviceTime, value: v.Value, flags: v.Flags, hasFlags: v.HasFlags,
+		judged: v.Judged, score: float32(v.Score), low: float32(v.Low), high: float32(v.High),
+	})
+	b.counts.Values++
+}
+
+// put appends a sample to the open chunk of sb.
+func (s *Store) put(b *batch, sb *seriesBuf, v *sample) {
+	o := &sb.open
+	if o.count == 0 {
+		if o.data == nil {
+			b.touched = append(b.touched, sb)
+		}
+		sb.state = chunkState{}
+		o.start, o.end = v.time, v.time
+		o.data = make([]byte, 0, 32)
+	}
+	n := len(o.data)
+	o.data = sb.state.append(o.data, v)
+	b.octets += len(o.data) - n
+	o.count++
+	o.start, o.end = min(o.start, v.time), max(o.end, v.time)
+	if o.count == chunkCap {
+		b.chunks = append(b.chunks, pendingChunk{sb, o.start, o.end, o.count, o.data})
+		o.count = 0
+		// data stays non-nil, so that sb is listed in touched once.
+		o.data = o.data[len(o.data):]
+	}
+}
+
+// keepCounters makes counters part of their history.
+func (s *Store) keepCounters(counters []detect.Counter, clock int64) {
+	if len(counters) == 0 || clock == s.counted {
+		return
+	}
+	s.counted = clock
+	for _, c := range counters {
+		sb := s.names[c.Name]
+		if sb == nil {
+			if len(s.names) >= maxCounters {
+				continue
+			}
+			name := strings.Clone(c.Name)
+			sb = &seriesBuf{counter: name}
+			s.names[name] = sb
+		}
+		s.put(s.pending, sb, &sample{time: clock, value: float64(c.Value)})
+	}
+}
+
+// maxCounters is the most counters with a history; their names are a closed
+// set, so it is never reached.
+const maxCounters = 10_000
+
+// take gives all that waits to the writer; with ifAlerts, only if there is an
+// alert among it.
+func (s *Store) take(ifAlerts bool) *batch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.pending
+	if ifAlerts && len(b.alerts) == 0 {
+		return nil
+	}
+	if b.empty() {
+		return nil
+	}
+	for _, sb := range b.touched {
+		if o := &sb.open; o.count > 0 {
+			b.chunks = append(b.chunks, pendingChunk{sb, o.start, o.end, o.count, o.data})
+		}
+		sb.open = pendingChunk{}
+	}
+	b.touched = b.touched[:0]
+	s.pending, s.spare = s.spare, nil
+	if s.pending == nil {
+		s.pending = newBatch()
+	}
+	s.flight.add(&b.counts)
+	s.room.Broadcast()
+	return b
+}
+
+func cloneAlert(a *detect.Alert) detect.Alert {
+	c := *a
+	c.Points, c.Techniques = slices.Clone(a.Points), slices.Clone(a.Techniques)
+	return c
+}
+
+func cloneAsset(a *detect.Asset) detect.Asset {
+	c := *a
+	c.MACs, c.VLANs, c.Roles, c.Units = slices.Clone(a.MACs), slices.Clone(a.VLANs), slices.Clone(a.Roles), slices.Clone(a.Units)
+	return c
+}
+
+func cloneLink(l *detect.Link) detect.Link {
+	c := *l
+	c.Functions = slices.Clone(l.Functions)
+	return c
+}
+
+// addressKey sorts as netip.Addr.Compare does, IPv4 before IPv6.
+func addressKey(dst []byte, a netip.Addr) []byte {
+	dst = append(dst, byte(a.BitLen()/8))
+	dst = append(dst, a.AsSlice()...)
+	return append(append(dst, a.Zone()...), 0)
+}
+
+func (k *linkKey) bytes() []byte {
+	dst := addressKey(addressKey(nil, k.client), k.server)
+	dst = binary.BigEndian.AppendUint16(append(dst, byte(k.proto)), k.port)
+	for _, v := range []uint16{k.unit, k.master, k.outstation} {
+		dst = binary.BigEndian.AppendUint16(dst, v)
+	}
+	return dst
+}
+
+// seriesSort orders by device, unit, kind and index.
+func seriesSort(x *detect.Series) []byte {
+	dst := addressKey(nil, x.Device)
+	dst = binary.BigEndian.AppendUint16(append(dst, byte(x.Proto)), x.Unit)
+	dst = binary.BigEndian.AppendUint32(append(dst, byte(x.Kind)), x.Index)
+	return append(dst, x.Type...)
+}
+
+// seriesKey is what makes a series the same one in the next run.
+func seriesKey(x *detect.Series) string {
+	return fmt.Sprintf("%s/%s/%d/%s/%d/%s", x.Device, x.Proto, x.Unit, x.Kind, x.Index, x.Type)
+}
