@@ -73,6 +73,9 @@ type Sample struct {
 	// Time is packet time in nanoseconds; DeviceTime the device's own, 0 if it
 	// gave none.
 	Time, DeviceTime int64
+	// Clock is the watermark at the packet (see protocols.Event); it never goes
+	// backwards from one sample to the next.
+	Clock int64
 	// Frame is the packet it came in; samples of all shards in the order of
 	// Frame (and, within a frame, of extraction) are in packet-time order.
 	Frame uint64

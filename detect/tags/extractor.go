@@ -200,7 +200,7 @@ func (x *Extractor) value(e *protocols.Event, points []protocols.Point, i int, s
 	}
 	x.stats.Samples++
 	sample := detect.Sample{
-		Series: s.series, Time: e.Time, Frame: e.Frame, Client: e.Client().IP,
+		Series: s.series, Time: e.Time, Clock: e.Clock, Frame: e.Frame, Client: e.Client().IP,
 		Access: p.Access, Value: v, Flags: p.Flags, HasFlags: p.Has&protocols.HasFlags != 0,
 	}
 	if p.Has&protocols.HasTime != 0 {
