@@ -36,7 +36,13 @@ type Conn struct {
 	OpeningSeen bool
 	// User is the handler's own; capture never touches it.
 	User any
+
+	ignored bool
 }
+
+// Ignore tells that the payload of this conversation is not wanted: it is
+// counted, and neither kept nor given on. Notices and Close still come.
+func (c *Conn) Ignore() { c.ignored = true }
 
 // Handler receives what one worker's share of the traffic holds, in packet
 // order. All packets between two hosts go to the same worker, so state kept by

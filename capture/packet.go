@@ -1,0 +1,174 @@
+package capture
+
+import (
+	"context"
+	"sync/atomic"
+)
+
+// LinkType is the layer that a packet starts with, by the numbers of
+// pcap and pcapng files (LINKTYPE_ values).
+type LinkType uint16
+
+// The link types that weir reads. Packets of any other are counted as
+// "link.unsupported".
+const (
+	LinkNull     LinkType = 0   // BSD loopback, family in the byte order of the host that captured
+	LinkEthernet LinkType = 1   // Ethernet
+	LinkRaw12    LinkType = 12  // raw IP, as OpenBSD's neighbours wrote it
+	LinkRaw14    LinkType = 14  // raw IP, as OpenBSD wrote it
+	LinkRaw      LinkType = 101 // raw IPv4 or IPv6
+	LinkLoop     LinkType = 108 // OpenBSD loopback, family in network byte order
+	LinkSLL      LinkType = 113 // Linux cooked capture
+	LinkIPv4     LinkType = 228 // raw IPv4
+	LinkIPv6     LinkType = 229 // raw IPv6
+	LinkSLL2     LinkType = 276 // Linux cooked capture, version 2
+)
+
+// BatchSize is the largest number of packets in a [Batch]. It is a constant so
+// that where batches end depends on the input alone.
+const BatchSize = 4096
+
+// Packet is one captured packet.
+type Packet struct {
+	// Data is the packet from its link header on, as far as it was captured.
+	// It is valid until the batch is read into again.
+	Data []byte
+	// Time is the capture time and Clock the watermark (the largest capture
+	// time so far), in nanoseconds since the Unix epoch.
+	Time, Clock int64
+	// Frame is the 1-based number of the packet in the whole input.
+	Frame uint64
+	// Wire is the length of the packet on the wire, at least len(Data).
+	Wire uint32
+	// Link is how Data begins.
+	Link LinkType
+	// Interface indexes Source.Interfaces.
+	Interface uint16
+	// VLAN is the tag that the kernel took out of the packet (the 12 bits of
+	// the identifier), 0 if none. Tags inside Data are further in.
+	VLAN uint16
+
+	// Found by route: where the network layer begins, what it is, the
+	// inner-most VLAN, and the shard of the host pair.
+	net   uint16
+	kind  netKind
+	shard uint8
+	vlan  uint16
+}
+
+// Batch is a run of packets, in order.
+type Batch struct {
+	// Packets are the packets read.
+	Packets []Packet
+	// Clock is the watermark at the end of the batch: that of its last packet
+	// or, where a live source fell silent, the later time up to which nothing
+	// more is expected.
+	Clock int64
+
+	blocks []*block // what the packets of files alias
+	arena  []byte   // what the packets of live sources alias
+	serial uint64   // of the reads into this batch, to know a new one
+}
+
+// reset empties the batch and gives back what its packets aliased.
+func (b *Batch) reset() {
+	for i, k := range b.blocks {
+		k.release()
+		b.blocks[i] = nil
+	}
+	b.blocks = b.blocks[:0]
+	b.arena = b.arena[:0]
+	b.Packets = b.Packets[:0]
+}
+
+// hold makes the batch keep a block until it is reset.
+func (b *Batch) hold(k *block) {
+	if n := len(b.blocks); n > 0 && b.blocks[n-1] == k {
+		return
+	}
+	for _, have := range b.blocks {
+		if have == k {
+			return
+		}
+	}
+	k.refs.Add(1)
+	b.blocks = append(b.blocks, k)
+}
+
+// A Source gives packets in batches. One goroutine uses it at a time.
+type Source interface {
+	// Read empties b and fills it with the next packets, at most [BatchSize].
+	// A batch may be empty (a live source that is silent). It returns io.EOF,
+	// with no packets, when the input has ended; a cancelled context ends the
+	// input early, and is no error.
+	Read(ctx context.Context, b *Batch) error
+	// Interfaces names where the packets came from; it grows as more is read.
+	Interfaces() []Interface
+	// Counters tells what the source itself lost or left out. It may be called
+	// from any goroutine.
+	Counters() SourceCounters
+	// Close lets everything go. No Read may be under way.
+	Close() error
+}
+
+// Interface is where packets were captured.
+type Interface struct {
+	// Name is the network interface's, as far as it is known, and File the
+	// path of the capture file.
+	Name, File string
+	// Link is how its packets begin.
+	Link LinkType
+}
+
+// SourceCounters is what a source lost before it became a packet.
+type SourceCounters struct {
+	// KernelDropped is how many packets the kernel, or the program that wrote
+	// the capture, dropped for want of room.
+	KernelDropped uint64
+	// InterfaceDropped is how many packets the network interface dropped.
+	InterfaceDropped uint64
+	// Outgoing is how many packets a live source left out because this host
+	// sent them. (In files they count: they may be all that there is.)
+	Outgoing uint64
+}
+
+// block is a piece of an input that packets alias. It returns to its pool when
+// the reader and all batches have let go of it.
+type block struct {
+	buf  []byte
+	refs atomic.Int32
+	pool *blockPool
+}
+
+func (k *block) release() {
+	if k.refs.Add(-1) == 0 {
+		k.pool.put(k)
+	}
+}
+
+// blockSize holds the largest packet that is accepted and many of the usual.
+const blockSize = 1 << 20
+
+// blockPool keeps the blocks that were let go. At most as many exist as were
+// once in use together: a few for each file that is open.
+type blockPool struct{ free chan *block }
+
+func newBlockPool() *blockPool { return &blockPool{free: make(chan *block, 64)} }
+
+func (p *blockPool) get() *block {
+	var k *block
+	select {
+	case k = <-p.free:
+	default:
+		k = &block{buf: make([]byte, blockSize), pool: p}
+	}
+	k.refs.Store(1)
+	return k
+}
+
+func (p *blockPool) put(k *block) {
+	select {
+	case p.free <- k:
+	default: // more than are ever needed again: to the garbage collector
+	}
+}
