@@ -30,7 +30,7 @@ const (
 
 // tanks holds the area in square metres and the height in metres.
 var tanks = [NumTanks]struct{ area, height float64 }{
-	{400, 6}, {500, 5}, {700, 7}, {350, 6},
+	{80, 6}, {150, 5}, {110, 7}, {50, 6},
 }
 
 // Height is the height of a tank in metres, at which it overflows.
@@ -136,7 +136,7 @@ func New(seed uint64, start int64) *Plant {
 	for i := range p.Pumps {
 		p.Pumps[i] = Pump{Auto: true, Powered: true, SpeedLimit: 1, Hours: 1000 + 3000*p.rnd.Float64(), Starts: uint32(400 + p.rnd.IntN(800))}
 	}
-	p.Level = [NumTanks]float64{3.1 + p.rnd.Float64(), 4.1, 3.2 + p.rnd.Float64(), 3 + p.rnd.Float64()}
+	p.Level = [NumTanks]float64{2.3 + 1.6*p.rnd.Float64(), 4.1, 2.6 + 2.2*p.rnd.Float64(), 2.5 + 1.8*p.rnd.Float64()}
 	p.V1, p.V2, p.Dose = 45, p.Set.V2, 40
 	p.TurbidityRaw, p.Turbidity, p.Chlorine, p.WellCl2 = 4, 0.15, 0.6, 0.58
 	p.PH, p.Temperature = 7.4, 11

@@ -1,0 +1,269 @@
+package plant
+
+import (
+	"container/heap"
+	"math"
+	"math/rand/v2"
+
+	"github.com/weir-ics/weir/plant/wire"
+)
+
+// Packet is one frame of the simulated network as a tap would capture it.
+type Packet struct {
+	// Time is in nanoseconds since the Unix epoch, Frame the 1-based number.
+	Time  int64
+	Frame uint64
+	// Data is the Ethernet frame; it is reused after the receiver returns.
+	Data []byte
+	// Attack is the index of the attack in Scenario.Attacks that the packet
+	// belongs to, -1 if it is normal.
+	Attack int
+}
+
+const millisecond = int64(1e6)
+const second = int64(1e9)
+
+// A network is the simulated time line: things that will happen, in order, and
+// packets on their way to the tap. What happens at a moment may send packets at
+// later moments; they are handed on when the time line has come there.
+type network struct {
+	now   int64
+	queue eventHeap
+	out   packetHeap
+	free  [][]byte
+	seq   uint64
+	frame uint64
+	// label is the attack that what is being done now belongs to, -1 for none.
+	label int
+	rnd   *rand.Rand
+	sink  func(*Packet) error
+	err   error
+}
+
+func newNetwork(seed uint64, start int64, sink func(*Packet) error) *network {
+	return &network{now: start, label: -1, rnd: rand.New(rand.NewPCG(seed, 0x6e6574)), sink: sink}
+}
+
+// at has f done at time t.
+func (n *network) at(t int64, f func()) {
+	n.seq++
+	heap.Push(&n.queue, event{max(t, n.now), n.seq, f})
+}
+
+// every has f done again and again until it returns false; f returns the time
+// of the next.
+func (n *network) every(t int64, f func() (next int64, again bool)) {
+	var run func()
+	run = func() {
+		if next, again := f(); again {
+			n.at(next, run)
+		}
+	}
+	n.at(t, run)
+}
+
+// run lets time pass up to end and hands on every packet before it.
+func (n *network) run(end int64) error {
+	for len(n.queue) > 0 && n.queue[0].time < end && n.err == nil {
+		e := heap.Pop(&n.queue).(event)
+		n.flush(e.time)
+		n.now = e.time
+		e.do()
+	}
+	n.flush(end)
+	return n.err
+}
+
+func (n *network) flush(until int64) {
+	for len(n.out) > 0 && n.out[0].time < until && n.err == nil {
+		p := n.out.pop()
+		n.frame++
+		n.err = n.sink(&Packet{Time: p.time, Frame: n.frame, Data: p.data, Attack: p.label})
+		n.free = append(n.free, p.data)
+	}
+}
+
+// buffer returns memory for one frame.
+func (n *network) buffer() []byte {
+	if k := len(n.free); k > 0 {
+		b := n.free[k-1]
+		n.free = n.free[:k-1]
+		return b[:0]
+	}
+	return make([]byte, 0, 1536)
+}
+
+// emit puts a frame on the wire at time t.
+func (n *network) emit(t int64, label int, frame []byte) {
+	if n.label >= 0 {
+		label = n.label
+	}
+	n.seq++
+	n.out.push(sentPacket{t, n.seq, label, frame})
+}
+
+// between draws a time between low and high.
+func (n *network) between(low, high int64) int64 {
+	return low + int64(n.rnd.Float64()*float64(high-low))
+}
+
+// latency draws a time that is mostly near typical, never less than half of it,
+// and now and then much longer, as response times are (log-normal).
+func (n *network) latency(typical int64) int64 {
+	return typical/2 + int64(float64(typical/2)*math.Exp(0.5*n.rnd.NormFloat64()))
+}
+
+type event struct {
+	time int64
+	seq  uint64
+	do   func()
+}
+
+type eventHeap []event
+
+func (h eventHeap) Len() int { return len(h) }
+func (h eventHeap) Less(i, j int) bool {
+	return h[i].time < h[j].time || h[i].time == h[j].time && h[i].seq < h[j].seq
+}
+func (h eventHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *eventHeap) Push(x any)   { *h = append(*h, x.(event)) }
+func (h *eventHeap) Pop() any {
+	old := *h
+	e := old[len(old)-1]
+	old[len(old)-1] = event{}
+	*h = old[:len(old)-1]
+	return e
+}
+
+type sentPacket struct {
+	time  int64
+	seq   uint64
+	label int
+	data  []byte
+}
+
+// packetHeap is a heap without the interface calls of container/heap: every
+// packet goes through it.
+type packetHeap []sentPacket
+
+func (h packetHeap) less(i, j int) bool {
+	return h[i].time < h[j].time || h[i].time == h[j].time && h[i].seq < h[j].seq
+}
+
+func (h *packetHeap) push(p sentPacket) {
+	*h = append(*h, p)
+	a := *h
+	for i := len(a) - 1; i > 0; {
+		up := (i - 1) / 2
+		if !a.less(i, up) {
+			break
+		}
+		a[i], a[up] = a[up], a[i]
+		i = up
+	}
+}
+
+func (h *packetHeap) pop() sentPacket {
+	a := *h
+	top, last := a[0], len(a)-1
+	a[0] = a[last]
+	a[last] = sentPacket{}
+	a = a[:last]
+	for i := 0; ; {
+		least := i
+		for c := 2*i + 1; c <= 2*i+2 && c < last; c++ {
+			if a.less(c, least) {
+				least = c
+			}
+		}
+		if least == i {
+			break
+		}
+		a[i], a[least] = a[least], a[i]
+		i = least
+	}
+	*h = a
+	return top
+}
+
+// host is a machine on the simulated network.
+type host struct {
+	name string
+	mac  wire.MAC
+	ip   wire.IP
+	ttl  uint8
+	// controller tells a small TCP stack from a workstation's.
+	controller bool
+	// typical is the usual response time as a server.
+	typical int64
+	// down tells that its link is down: it hears and says nothing.
+	down bool
+	// poisoned is who sits between this host and its clients, nil for nobody.
+	poisoned *host
+	id, port uint16
+	arp      map[wire.IP]int64 // when a cache entry was last confirmed
+}
+
+func (h *host) nextPort() uint16 {
+	if h.port < 49152 || h.port == 65535 {
+		h.port = 49152
+	}
+	h.port++
+	return h.port
+}
+
+func (h *host) window() uint16 {
+	if h.controller {
+		return 8192
+	}
+	return 64240
+}
+
+func (h *host) options() []byte {
+	if h.controller {
+		return wire.ControllerOptions
+	}
+	return wire.WorkstationOptions
+}
+
+// header fills the header of a packet from one host to another, as the tap
+// sees it: with somebody in between, the packet has his address on the link.
+func header(from, to *host) wire.Packet {
+	from.id++
+	p := wire.Packet{SrcMAC: from.mac, DstMAC: to.mac, Src: from.ip, Dst: to.ip, TTL: from.ttl, ID: from.id, Fragment: 0x4000}
+	if to.poisoned != nil {
+		p.DstMAC = to.poisoned.mac
+	}
+	if from.poisoned != nil {
+		p.SrcMAC = from.poisoned.mac
+		p.TTL--
+	}
+	return p
+}
+
+// resolve lets a host ask for the address of another if it does not know it,
+// and returns the time when it does.
+func (n *network) resolve(t int64, from, to *host) int64 {
+	if known, ok := from.arp[to.ip]; ok && t-known < 600*second {
+		from.arp[to.ip] = t
+		return t
+	}
+	n.emit(t, -1, wire.AppendARP(n.buffer(), wire.ARPRequest, wire.Broadcast, from.mac, from.mac, from.ip, wire.MAC{}, to.ip))
+	if to.down {
+		return t
+	}
+	t += n.between(150e3, 500e3)
+	n.emit(t, -1, wire.AppendARP(n.buffer(), wire.ARPReply, from.mac, to.mac, to.mac, to.ip, from.mac, from.ip))
+	if from.arp == nil {
+		from.arp = make(map[wire.IP]int64)
+	}
+	from.arp[to.ip] = t
+	return t + n.between(50e3, 150e3)
+}
+
+// udp sends one datagram.
+func (n *network) udp(t int64, from, to *host, fromPort, toPort uint16, payload []byte) {
+	p := header(from, to)
+	p.SrcPort, p.DstPort = fromPort, toPort
+	n.emit(t, -1, wire.AppendUDP(n.buffer(), &p, payload))
+}
