@@ -21,7 +21,7 @@ type device struct {
 	process  *water.Plant
 	units    map[uint8]*unit
 	// gateway tells that a unit that is not there is answered with exception 11,
-	// as a gateway does; else any unit is answered by the only one.
+	// as a gateway does; else any unit is answered by unit 1.
 	gateway bool
 	// umas tells that it speaks Schneider Electric's function 90.
 	umas bool
@@ -81,9 +81,10 @@ func newUnit(spare int, tags ...Tag) *unit {
 	return u
 }
 
-// refresh brings the tables up to the process' present state.
+// refresh brings the tables up to the process' present state. Without a process
+// they hold what was put there.
 func (u *unit) refresh(p *water.Plant) {
-	if u.stamp == p.Now {
+	if p == nil || u.stamp == p.Now {
 		return
 	}
 	u.stamp = p.Now
@@ -169,8 +170,7 @@ func (d *device) serve(dst []byte, t int64, unitID uint8, pdu []byte) []byte {
 		if d.gateway {
 			return wire.AppendException(dst, function, wire.GatewayNoResponse)
 		}
-		for _, u = range d.units {
-		}
+		u = d.units[1]
 	}
 	if !d.stopped {
 		u.refresh(d.process)

@@ -49,6 +49,9 @@ type rtuPoint struct {
 	float bool
 	get   func(*water.Plant) float64
 
+	// absent leaves a hole in the numbering.
+	absent bool
+
 	value, reported float64
 	lie             func(t int64, v float64) float64
 	lieLabel        int
@@ -96,6 +99,8 @@ type outstation struct {
 	fileOpen       bool
 	// told is the attack whose lie the last answer contained, else -1.
 	told int
+	// row is the table's station whose values it holds, nil for a real process.
+	row *csvStation
 }
 
 func newOutstation(p *water.Plant) *outstation {
