@@ -186,9 +186,9 @@ func (d *Decoder) deliver(dir protocols.Direction, at protocols.Stamp, pdu []byt
 		// What was paired so far was paired the wrong way round.
 		d.worker.Stats.count(CountRoleChanges, 1)
 		d.worker.Stats.count(CountPendingLost, uint64(d.tracker.forget()))
+		d.blind = d.blind || d.tracker.n > 0
 		d.tracker.reset()
 		d.next = 0
-		d.blind = true
 	}
 	m.parse(pdu, response, e)
 	e.Time, e.Clock, e.Frame = at.Time, at.Clock, at.Frame

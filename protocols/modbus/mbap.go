@@ -151,9 +151,6 @@ func (d *Decoder) candidate(b []byte, dir protocols.Direction, segment bool) jud
 		return reject
 	}
 	if n == needMore || len(b) < 8 {
-		if len(b) < mbapPrefix && segment {
-			return wait
-		}
 		return wait
 	}
 	pdu := b[7:min(n, len(b))]
@@ -190,7 +187,8 @@ func (d *Decoder) mayFit(pdu []byte, size int, dir protocols.Direction) bool {
 			continue
 		}
 		n := measure(pdu, response)
-		if n == size || n == needMore || n == anyLength && pdu[0] < 0x80 {
+		switch {
+		case n == size, n == needMore && len(pdu) < size, n == anyLength && pdu[0] < 0x80:
 			return true
 		}
 	}

@@ -19,9 +19,6 @@ func (d *Decoder) ask(e *protocols.Event, m *Message, at protocols.Stamp, pdu []
 			return
 		}
 	}
-	if s := m.SubInfo(); s != nil && s.Silent {
-		return
-	}
 	dig := digest(pdu)
 	if x := d.tracker.repeated(m, dig); x != nil {
 		since := (at.Clock - x.clock) / int64(time.Millisecond)
@@ -43,6 +40,11 @@ func (d *Decoder) ask(e *protocols.Event, m *Message, at protocols.Stamp, pdu []
 		d.worker.Stats.count(CountPendingEvicted, 1)
 	}
 	x.remember(m, at, dig)
+	if s := m.SubInfo(); s != nil && s.Silent {
+		// No answer is due, but a gateway may give an exception.
+		d.tracker.close(x, forgotten)
+		return
+	}
 	if d.next == 0 {
 		d.next = at.Clock + d.timeout
 	}
@@ -139,9 +141,7 @@ func (d *Decoder) close(e *protocols.Event, m *Message, x *transaction, at proto
 	case answered:
 		e.Violate(ViolationAnsweredTwice, 0, 0)
 	case forgotten:
-		if x.clock+d.timeout > at.Clock {
-			e.RTT = waited
-		}
+		e.RTT = waited
 	}
 	wasOpen := x.state == open
 	d.tracker.close(x, answered)
