@@ -1,0 +1,70 @@
+package dnp3
+
+// rangeCode is what the low half of a qualifier says of the range field
+// (4.2.2.7.3, Table 4-7).
+type rangeCode struct {
+	name string
+	// size is the octets of each of the fields of the range field: two fields
+	// are start and stop, one is a count, none is "all".
+	size, fields uint8
+	reserved     bool
+}
+
+// rangeCodes are the range specifier codes.
+var rangeCodes = [16]rangeCode{
+	0x0: {"1-octet start and stop indexes", 1, 2, false},
+	0x1: {"2-octet start and stop indexes", 2, 2, false},
+	0x2: {"4-octet start and stop indexes", 4, 2, false},
+	0x3: {"1-octet start and stop virtual addresses", 1, 2, false},
+	0x4: {"2-octet start and stop virtual addresses", 2, 2, false},
+	0x5: {"4-octet start and stop virtual addresses", 4, 2, false},
+	0x6: {"no range field: all objects", 0, 0, false},
+	0x7: {"1-octet count", 1, 1, false},
+	0x8: {"2-octet count", 2, 1, false},
+	0x9: {"4-octet count", 4, 1, false},
+	0xA: {"reserved", 0, 0, true},
+	0xB: {"1-octet count of objects of variable format", 1, 1, false},
+	0xC: {"reserved", 0, 0, true},
+	0xD: {"reserved", 0, 0, true},
+	0xE: {"reserved", 0, 0, true},
+	0xF: {"reserved", 0, 0, true},
+}
+
+// prefixCode is what the high half of a qualifier says of what stands before
+// each object (4.2.2.7.3, Table 4-6).
+type prefixCode struct {
+	name string
+	size uint8
+	// index tells an index from an object size.
+	index, reserved bool
+}
+
+// prefixCodes are the object prefix codes.
+var prefixCodes = [8]prefixCode{
+	0: {"nothing", 0, false, false},
+	1: {"1-octet index", 1, true, false},
+	2: {"2-octet index", 2, true, false},
+	3: {"4-octet index", 4, true, false},
+	4: {"1-octet object size", 1, false, false},
+	5: {"2-octet object size", 2, false, false},
+	6: {"4-octet object size", 4, false, false},
+	7: {"reserved", 0, false, true},
+}
+
+const rangeVariable = 0xB
+
+// validQualifier tells whether prefix and range go together (4.2.2.7.3, Table
+// 4-8): indexes before objects go with counts, sizes with the variable format.
+func validQualifier(q uint8) bool {
+	prefix, code := q>>qualifierPrefixShift, q&0x0F
+	if prefix > 7 || prefixCodes[prefix&7].reserved || rangeCodes[code].reserved {
+		return false
+	}
+	switch {
+	case prefix == 0:
+		return code != rangeVariable
+	case prefixCodes[prefix].index:
+		return code >= 7 && code <= 9
+	}
+	return code == rangeVariable
+}
