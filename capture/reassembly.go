@@ -25,7 +25,7 @@ func (s *shard) payload(c *conn, d uint8, at Stamp, seq uint32, data []byte, cut
 	}
 	ahead := seqDiff(seq, h.next)
 	if ahead > farthest || ahead < -farthest {
-		if h.farRun == 0 || seq != h.farNext {
+		if seq != h.farNext {
 			h.farRun = 0
 		}
 		h.farRun++
@@ -36,13 +36,12 @@ func (s *shard) payload(c *conn, d uint8, at Stamp, seq uint32, data []byte, cut
 			return
 		}
 		s.giveUpAll(c, d, at)
-		lost := seq
-		if ahead < 0 {
-			lost = h.next // somewhere else: how far is not known
-		}
-		s.gap(c, d, at, lost)
 		h.next = seq
+		s.gap(c, d, at, seq) // how much was lost is not known
 		s.deliver(c, d, at, data)
+		if cut > 0 {
+			s.gap(c, d, at, h.next+uint32(cut))
+		}
 		s.caughtUp(c, h)
 		return
 	}
@@ -150,7 +149,8 @@ func (s *shard) caughtUp(c *conn, h *half) {
 	}
 }
 
-// gap tells that the bytes up to seq will never come.
+// gap tells that the bytes up to seq will never come; none if how many is not
+// known.
 func (s *shard) gap(c *conn, d uint8, at Stamp, seq uint32) {
 	h := &c.half[d]
 	lost := seqDiff(seq, h.next)
