@@ -1,0 +1,202 @@
+package detect
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/weir-ics/weir/protocols"
+)
+
+// held is a finding that waits: for the answer to its request, or for a message
+// that tells more than the connection it came over.
+type held struct {
+	until   int64
+	seq     uint64
+	finding *Finding
+	// request is the frame of the request whose answer is awaited, 0 if none.
+	request uint64
+	// network tells that a message between the hosts makes it superfluous.
+	network bool
+	gone    bool
+}
+
+// holds are the findings that wait, bounded: when there are too many the one
+// that is due first is let go early.
+type holds struct {
+	queue []*held // a heap by time and order of coming
+	byReq map[uint64]*held
+	seq   uint64
+	net   int // network findings that wait
+}
+
+func (h *holds) less(i, j int) bool {
+	a, b := h.queue[i], h.queue[j]
+	return a.until < b.until || a.until == b.until && a.seq < b.seq
+}
+
+func (h *holds) push(x *held) {
+	h.seq++
+	x.seq = h.seq
+	h.queue = append(h.queue, x)
+	for i := len(h.queue) - 1; i > 0; {
+		p := (i - 1) / 2
+		if h.less(p, i) {
+			break
+		}
+		h.queue[p], h.queue[i] = h.queue[i], h.queue[p]
+		i = p
+	}
+	if x.request != 0 {
+		if h.byReq == nil {
+			h.byReq = map[uint64]*held{}
+		}
+		h.byReq[x.request] = x
+	}
+	if x.network {
+		h.net++
+	}
+}
+
+func (h *holds) pop() *held {
+	x := h.queue[0]
+	n := len(h.queue) - 1
+	h.queue[0] = h.queue[n]
+	h.queue[n] = nil
+	h.queue = h.queue[:n]
+	for i := 0; ; {
+		least := i
+		for _, c := range [2]int{2*i + 1, 2*i + 2} {
+			if c < n && h.less(c, least) {
+				least = c
+			}
+		}
+		if least == i {
+			break
+		}
+		h.queue[least], h.queue[i] = h.queue[i], h.queue[least]
+		i = least
+	}
+	h.forget(x)
+	return x
+}
+
+// forget takes x out of what is looked for; it stays in the queue until due.
+func (h *holds) forget(x *held) {
+	if x.gone {
+		return
+	}
+	if x.request != 0 && h.byReq[x.request] == x {
+		delete(h.byReq, x.request)
+	}
+	if x.network {
+		h.net--
+	}
+}
+
+// hold lets a finding wait until a clock.
+func (s *Site) hold(f *Finding, clock, until int64, request uint64) {
+	s.await(&held{until: until, finding: f, request: request}, clock)
+}
+
+func (s *Site) await(x *held, clock int64) {
+	if len(s.holds.queue) >= s.settings.MaxHeld {
+		s.release(s.holds.pop(), clock)
+	}
+	s.holds.push(x)
+}
+
+// due lets go of what waited long enough.
+func (s *Site) due(clock int64) {
+	for len(s.holds.queue) > 0 && s.holds.queue[0].until <= clock {
+		x := s.holds.pop()
+		s.release(x, x.until)
+	}
+}
+
+func (s *Site) release(x *held, clock int64) {
+	if x.gone {
+		return
+	}
+	x.gone = true
+	if x.request != 0 {
+		outcome(x.finding, " No answer was seen.")
+	}
+	s.let(x.finding, clock)
+}
+
+// let makes an alert of a finding, unless what it is part of was told.
+func (s *Site) let(f *Finding, clock int64) {
+	if s.scanned(f) {
+		return
+	}
+	s.manager.take(f, clock)
+}
+
+func outcome(f *Finding, words string) {
+	f.Observed += words
+	explain(f)
+}
+
+// answered lets go of the finding whose request e answers, with what the answer
+// was.
+func (h *holds) answered(e *seen, s *Site) {
+	x := h.byReq[e.requestFrame]
+	if x == nil || e.requestFrame == 0 {
+		return
+	}
+	h.forget(x)
+	x.gone = true
+	f := x.finding
+	f.LastFrame = e.frame
+	f.Time = e.time
+	switch {
+	case e.role == protocols.RoleException:
+		outcome(f, " The device refused: "+exceptionWord(e.exception)+".")
+	case e.effect.Changes():
+		outcome(f, " The device accepted it.")
+	default:
+		outcome(f, " The device answered.")
+	}
+	s.let(f, e.clock)
+}
+
+// foldNetwork drops what waits about a connection between two hosts, or about
+// one of them being there: a message says more.
+func (h *holds) foldNetwork(a, b netip.Addr) {
+	if h.net == 0 {
+		return
+	}
+	for _, x := range h.queue {
+		if !x.network || x.gone {
+			continue
+		}
+		c, d := x.finding.Client.Endpoint.IP, x.finding.Server.Endpoint.IP
+		if c == a && d == b || c == b && d == a || !d.IsValid() && (c == a || c == b) {
+			h.forget(x)
+			x.gone = true
+		}
+	}
+}
+
+// dropHosts drops what waits about unknown hosts being there.
+func (h *holds) dropHosts() {
+	for _, x := range h.queue {
+		if x.network && !x.gone && x.finding.Kind == KindAssetNew {
+			h.forget(x)
+			x.gone = true
+		}
+	}
+}
+
+// connection returns what waits about a connection, nil if nothing does.
+func (h *holds) connection(key string) *held {
+	if h.net == 0 {
+		return nil
+	}
+	for _, x := range h.queue {
+		if x.network && !x.gone && x.finding.Key == key && strings.HasPrefix(x.finding.Kind.Name, "connection.") {
+			return x
+		}
+	}
+	return nil
+}

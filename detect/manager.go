@@ -1,0 +1,294 @@
+package detect
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"sort"
+
+	"github.com/weir-ics/weir/protocols"
+)
+
+// AlertStats counts what became of findings.
+type AlertStats struct {
+	// Findings is all that came, Raised the alerts made of them, Cleared those
+	// that ended.
+	Findings, Raised, Cleared uint64
+	// Folded is findings that a storm's ceiling kept from being alerts of their
+	// own, Muted those a person did not want, Budget those that the false-alarm
+	// budget did not let pass.
+	Folded, Muted, Budget uint64
+	// Evicted is alerts that were given up to make room.
+	Evicted uint64
+}
+
+// life is an alert that is open, or was: its episode counts on.
+type life struct {
+	alert   Alert
+	open    bool
+	episode int
+	// told is the count that was last put out.
+	told uint64
+	// seen is the clock of the last finding.
+	seen int64
+}
+
+type lifeKey struct{ kind, key string }
+
+// manager turns findings into alerts: one for one thing, however often it
+// repeats.
+type manager struct {
+	settings Settings
+	lives    map[lifeKey]*life
+	out      []Alert
+	stats    AlertStats
+	inc      incidents
+
+	windowStart int64
+	inWindow    int
+	folded      map[string]uint64
+	nextClear   int64
+}
+
+func newManager(settings Settings) *manager {
+	return &manager{settings: settings, lives: map[lifeKey]*life{}, folded: map[string]uint64{}, inc: incidents{gap: int64(settings.IncidentGap)}}
+}
+
+// alertID is the same for the same thing wherever and whenever it is seen.
+func alertID(kind, key string, episode int) string {
+	h := sha256.Sum256([]byte(fmt.Sprintf("%s\x00%s\x00%d", kind, key, episode)))
+	return hex.EncodeToString(h[:8])
+}
+
+// conditions are the kinds that end by a clearing finding, not by themselves.
+var conditions = map[*Kind]bool{KindPollStopped: true, KindDeviceSilent: true, KindFloodMessages: true, KindFloodConnections: true}
+
+// take takes a finding at a clock, in order.
+func (m *manager) take(f *Finding, clock int64) {
+	m.expire(clock)
+	m.stats.Findings++
+	key := lifeKey{f.Kind.Name, f.Key}
+	l := m.lives[key]
+	if f.Clear {
+		if l != nil && l.open {
+			m.clear(l, f.Time)
+		}
+		return
+	}
+	if l != nil && l.open {
+		m.update(l, f, clock)
+		return
+	}
+	if m.storm(f, clock) {
+		return
+	}
+	if l == nil {
+		if len(m.lives) >= m.settings.MaxAlerts {
+			m.evict()
+		}
+		l = &life{}
+		m.lives[key] = l
+	} else {
+		l.episode++
+	}
+	l.open = true
+	l.seen = clock
+	l.alert = Alert{Finding: *f, ID: alertID(f.Kind.Name, f.Key, l.episode), State: Raised, Count: 1, End: f.Time}
+	l.told = 1
+	m.inc.join(&l.alert, clock)
+	m.stats.Raised++
+	m.emit(l)
+}
+
+func (m *manager) update(l *life, f *Finding, clock int64) {
+	a := &l.alert
+	l.seen = clock
+	a.Count++
+	a.End = max(a.End, f.Time)
+	if f.FirstFrame != 0 && (a.FirstFrame == 0 || f.FirstFrame < a.FirstFrame) {
+		a.FirstFrame = f.FirstFrame
+	}
+	a.LastFrame = max(a.LastFrame, f.LastFrame)
+	a.Points = addPoints(a.Points, f.Points)
+	worse := f.Severity > a.Severity
+	if worse {
+		a.Severity, a.Title, a.Observed, a.Expected, a.Explanation = f.Severity, f.Title, f.Observed, f.Expected, f.Explanation
+		a.Function, a.FunctionName = f.Function, f.FunctionName
+		a.Techniques = addNames(append([]string(nil), f.Techniques...), a.Techniques)
+	}
+	a.Score = max(a.Score, f.Score)
+	m.inc.update(a, clock)
+	// An update is told when it matters: when it gets worse, and each time the
+	// count has doubled.
+	if worse || a.Count >= 2*l.told {
+		a.State = Updated
+		l.told = a.Count
+		m.emit(l)
+	}
+}
+
+func (m *manager) clear(l *life, at int64) {
+	l.open = false
+	l.alert.State = Cleared
+	l.alert.End = max(l.alert.End, at)
+	l.told = l.alert.Count
+	m.stats.Cleared++
+	m.emit(l)
+}
+
+// emit puts out a snapshot of the alert.
+func (m *manager) emit(l *life) {
+	a := l.alert
+	a.Points = append([]PointRef(nil), a.Points...)
+	a.Techniques = append([]string(nil), a.Techniques...)
+	m.out = append(m.out, a)
+}
+
+// expire clears what was not seen for long, each at its own time. It looks only
+// when something can be due.
+func (m *manager) expire(clock int64) {
+	after := int64(m.settings.ClearAfter)
+	for m.nextClear != 0 && clock >= m.nextClear {
+		at := m.nextClear
+		m.nextClear = 0
+		var due []*life
+		for _, l := range m.lives {
+			switch {
+			case !l.open || conditions[l.alert.Kind]:
+			case l.seen+after <= at:
+				due = append(due, l)
+			case m.nextClear == 0 || l.seen+after < m.nextClear:
+				m.nextClear = l.seen + after
+			}
+		}
+		sortLives(due)
+		for _, l := range due {
+			m.clear(l, at)
+		}
+	}
+	if m.nextClear == 0 {
+		m.nextClear = clock + after
+	}
+}
+
+func sortLives(ls []*life) {
+	sort.Slice(ls, func(i, j int) bool {
+		a, b := ls[i], ls[j]
+		if a.seen != b.seen {
+			return a.seen < b.seen
+		}
+		if a.alert.Kind.Name != b.alert.Kind.Name {
+			return a.alert.Kind.Name < b.alert.Kind.Name
+		}
+		return a.alert.Key < b.alert.Key
+	})
+}
+
+// evict gives up the alerts not seen for longest, a sixteenth of them at once:
+// cleared ones first.
+func (m *manager) evict() {
+	all := make([]*life, 0, len(m.lives))
+	for _, l := range m.lives {
+		all = append(all, l)
+	}
+	sortLives(all)
+	sort.SliceStable(all, func(i, j int) bool { return !all[i].open && all[j].open })
+	for _, l := range all[:max(1, len(all)/16)] {
+		if l.open {
+			m.clear(l, l.alert.End)
+		}
+		delete(m.lives, lifeKey{l.alert.Kind.Name, l.alert.Key})
+		m.stats.Evicted++
+	}
+}
+
+// storm tells whether the ceiling keeps f from being an alert of its own. What
+// is critical always is one, up to ten ceilings.
+func (m *manager) storm(f *Finding, clock int64) bool {
+	if f.Kind == KindStorm {
+		return false
+	}
+	if clock-m.windowStart >= int64(m.settings.StormWindow) {
+		m.windowStart, m.inWindow = clock, 0
+		clear(m.folded)
+	}
+	m.inWindow++
+	if m.inWindow <= m.settings.StormCeiling || (f.Severity == protocols.Critical && m.inWindow <= 10*m.settings.StormCeiling) {
+		return false
+	}
+	m.stats.Folded++
+	m.folded[f.Kind.Name]++
+	s := &Finding{Kind: KindStorm, Severity: KindStorm.Severity, Key: "site", Start: f.Start, Time: f.Time, FirstFrame: f.FirstFrame,
+		LastFrame: f.LastFrame, Proto: f.Proto, Function: -1, Title: "more alerts than a person can read"}
+	s.Observed = fmt.Sprintf("More than %d alerts were due within %s; folded: %s.", m.settings.StormCeiling, span(int64(m.settings.StormWindow)), m.foldedWords())
+	s.Expected = "At most that many are raised one by one."
+	explain(s)
+	m.take(s, clock)
+	if l := m.lives[lifeKey{KindStorm.Name, "site"}]; l != nil && l.open {
+		l.alert.Observed, l.alert.Explanation = s.Observed, s.Explanation
+	}
+	return true
+}
+
+func (m *manager) foldedWords() string {
+	out := ""
+	for i, k := range sortedKeys(m.folded) {
+		if i > 0 {
+			out += ", "
+		}
+		out += fmt.Sprintf("%s %s", count(m.folded[k]), k)
+	}
+	return out
+}
+
+// finish tells the last word of every alert whose count went on.
+func (m *manager) finish() {
+	var due []*life
+	for _, l := range m.lives {
+		if l.open && l.told != l.alert.Count {
+			due = append(due, l)
+		}
+	}
+	sortLives(due)
+	for _, l := range due {
+		l.told = l.alert.Count
+		l.alert.State = Updated
+		m.emit(l)
+	}
+}
+
+// addPoints adds points, merging runs that touch, up to 16.
+func addPoints(points, more []PointRef) []PointRef {
+	for _, p := range more {
+		merged := false
+		for i := range points {
+			q := &points[i]
+			if q.Kind == p.Kind && p.First <= q.Last+1 && q.First <= p.Last+1 && q.Name == "" && p.Name == "" {
+				q.First, q.Last = min(q.First, p.First), max(q.Last, p.Last)
+				merged = true
+				break
+			}
+			if *q == p {
+				merged = true
+				break
+			}
+		}
+		if !merged && len(points) < 16 {
+			points = append(points, p)
+		}
+	}
+	return points
+}
+
+func addNames(names, more []string) []string {
+next:
+	for _, n := range more {
+		for _, have := range names {
+			if have == n {
+				continue next
+			}
+		}
+		names = append(names, n)
+	}
+	return names
+}

@@ -1,0 +1,152 @@
+package detect
+
+import (
+	"math"
+	"time"
+
+	"github.com/weir-ics/weir/protocols"
+)
+
+const hoursOfWeek = 7 * 24
+
+// hourOfWeek is the hour of the week in UTC, 0 for Monday 0 h to 1 h.
+func hourOfWeek(ns int64) int {
+	const hour = int64(time.Hour)
+	h := ns / hour
+	if ns < 0 {
+		h = (ns - hour + 1) / hour
+	}
+	// The epoch was a Thursday.
+	return int(((h+3*24)%hoursOfWeek + hoursOfWeek) % hoursOfWeek)
+}
+
+// hour judges when a command comes: see KindHours.
+func (s *Shard) hour(l *link, e *protocols.Event) {
+	const weeks4 = 28 * 24 * int64(time.Hour)
+	if l.changes < 50 || l.last-l.firstChange < weeks4 || l.firstChange == 0 {
+		return
+	}
+	h := hourOfWeek(e.Clock)
+	around := l.hours[h] + l.hours[(h+1)%hoursOfWeek] + l.hours[(h+hoursOfWeek-1)%hoursOfWeek]
+	if around == 0 {
+		s.finding(e, noteFinding, oddHour(l, e, h))
+	}
+}
+
+// paceSlack is half the shift, in standard deviations, that the CUSUM is made to
+// find.
+const paceSlack = 0.5
+
+// paceLimit is the CUSUM's limit at which chance raises no more than the budget
+// allows: by Siegmund (1985), the mean time between false alarms of a one-sided
+// CUSUM with slack k and limit h is (exp(2k(h+1.166)) - 2k(h+1.166) - 1)/2k².
+func paceLimit(p *pattern, alarmsPerDay float64) float64 {
+	perDay := 86400 / math.Max(p.mean, 1e-6)
+	between := 2 * perDay / alarmsPerDay
+	b := math.Log(2*paceSlack*paceSlack*between + 1)
+	for i := 0; i < 8; i++ {
+		b = math.Log(2*paceSlack*paceSlack*between + b + 1)
+	}
+	return math.Max(5, b/(2*paceSlack)-1.166)
+}
+
+// judgePace takes an interval while watching.
+func (s *Shard) judgePace(l *link, p *pattern, e *protocols.Event) {
+	x := float64(e.Clock-p.last) / 1e9
+	// What varies by less than a tenth is not worth a person's time.
+	scale := math.Max(p.deviation(), p.mean/10)
+	z := (x - p.mean) / scale
+	// One lost or doubled poll is no change of pace.
+	z = math.Max(-3, math.Min(3, z))
+	p.slow = math.Max(0, p.slow+z-paceSlack)
+	p.fast = math.Max(0, p.fast-z-paceSlack)
+	limit := 2 * p.limit
+	if p.slow > limit || p.fast > limit {
+		f := paceChanged(l, p, e, x, p.fast > p.slow)
+		f.Score = math.Max(p.slow, p.fast)
+		s.finding(e, noteFinding, f)
+		p.slow, p.fast = 0, 0
+		return
+	}
+	if z > -3 && z < 3 {
+		// Slow drift is followed.
+		p.mean += (x - p.mean) / 1000
+	}
+}
+
+// turnWindow closes the burst window of a link.
+func (s *Shard) turnWindow(l *link, e *protocols.Event, number int64) {
+	if l.win.messages > 0 {
+		n := float64(l.win.messages)
+		if l.flooding {
+			if n <= l.flood {
+				l.flooding = false
+				s.finding(e, noteFinding, flooded(l, e, true))
+			}
+		} else if !l.watching || n <= l.flood {
+			l.load.Observe(n)
+		}
+	}
+	l.win = window{number: number}
+}
+
+// floodLimit is how many messages in a window are a flood: see
+// KindFloodMessages.
+func floodLimit(l *link, settings Settings) float64 {
+	limit := math.Max(100, 3*l.load.Max())
+	if fit, ok := l.load.Fit(); ok {
+		windows := 86400e9 / float64(settings.BurstWindow)
+		limit = math.Max(limit, fit.Quantile(settings.AlarmsPerDay/windows))
+	}
+	return limit
+}
+
+func (s *Shard) flood(l *link, e *protocols.Event) {
+	l.flooding = true
+	s.finding(e, noteFinding, flooded(l, e, false))
+}
+
+// selectOperate follows DNP3's select before operate.
+func (s *Shard) selectOperate(l *link, e *protocols.Event) {
+	const (
+		codeSelect  = 3
+		codeOperate = 4
+		patience    = 60e9
+	)
+	switch e.Function {
+	case codeSelect:
+		l.selected = selection{hash: commandHash(e), at: e.Clock, frame: e.Frame, open: true}
+	case codeOperate:
+		sel := l.selected
+		l.selected.open = false
+		var f *Finding
+		switch {
+		case !sel.open || e.Clock-sel.at > patience:
+			f = withoutSelect(l, e)
+		case sel.hash != commandHash(e):
+			f = selectDiffers(l, e, sel.frame)
+		default:
+			return
+		}
+		if known := l.fault(f.Kind.Name); known != nil {
+			known.count++
+			return
+		}
+		if !l.watching {
+			l.faults = append(l.faults, fault{f.Kind.Name, 1})
+			return
+		}
+		s.hold(l, e, f)
+	}
+}
+
+// commandHash is equal for commands with the same points, codes and values.
+func commandHash(e *protocols.Event) uint64 {
+	h := uint64(hashStart)
+	for i := range e.Points {
+		p := &e.Points[i]
+		h = hashStep(h, uint64(p.Kind)<<32|uint64(p.Index))
+		h = hashStep(h, math.Float64bits(p.Value))
+	}
+	return h
+}

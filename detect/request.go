@@ -1,0 +1,210 @@
+package detect
+
+import (
+	"github.com/weir-ics/weir/detect/interval"
+	"github.com/weir-ics/weir/protocols"
+)
+
+// request takes one request of a link.
+func (s *Shard) request(l *link, e *protocols.Event) {
+	l.requests++
+	if e.Proto == protocols.ProtoDNP3 {
+		s.selectOperate(l, e)
+	}
+	hash := requestHash(e)
+	i := l.find(hash)
+	if i < 0 {
+		i = s.newRequest(l, e, hash)
+		if i < 0 {
+			return
+		}
+	}
+	p := &l.patterns[i]
+	p.count++
+	switch p.count {
+	case 1:
+		l.once++
+	case 2:
+		l.once--
+	}
+	if p.flagged != nil {
+		s.repeat(l, e, p.flagged)
+		return
+	}
+	f := &l.functions[p.function]
+	f.count++
+	if p.changes {
+		s.change(l, e, p)
+	}
+	s.pace(l, p, int32(i), e)
+}
+
+// newRequest takes a request that was never seen on the link. It returns the
+// index of its pattern, -1 if it has none.
+func (s *Shard) newRequest(l *link, e *protocols.Event, hash uint64) int {
+	fi := l.findFunction(e.Function, e.Sub, e.Role)
+	if !l.watching {
+		if fi < 0 {
+			fi = l.addFunction(e, e.Role)
+		}
+		for _, r := range e.Ranges {
+			l.addAddresses(r, s.settings.MaxRuns)
+		}
+		if e.Broadcast {
+			l.broadcasts = true
+		}
+		if i := l.addPattern(e, hash, fi, s.settings.MaxPatterns); i >= 0 {
+			return i
+		}
+		l.functions[fi].count++
+		return -1
+	}
+	f, probed := s.judgeRequest(l, e, fi)
+	if f == nil {
+		// The function and all addresses are known; only their combination is
+		// new, which is nothing to tell.
+		if i := l.addPattern(e, hash, fi, s.settings.MaxPatterns); i >= 0 {
+			return i
+		}
+		l.functions[fi].count++
+		return -1
+	}
+	if i := l.addPattern(e, hash, max(fi, 0), s.settings.MaxPatterns); i >= 0 {
+		l.patterns[i].flagged = f
+		l.patterns[i].count = 1
+	}
+	s.hold(l, e, f).probe = probed
+	return -1
+}
+
+// hold tells a finding that waits for the answer to its request.
+func (s *Shard) hold(l *link, e *protocols.Event, f *Finding) *note {
+	l.held = e.Frame
+	return s.finding(e, noteHeld, f)
+}
+
+// repeat tells that a request which made a finding came again.
+func (s *Shard) repeat(l *link, e *protocols.Event, f *Finding) {
+	again := *f
+	again.Time, again.Start, again.FirstFrame, again.LastFrame = e.Time, e.Time, e.Frame, e.Frame
+	s.hold(l, e, &again)
+}
+
+// judgeRequest says what is new about a request on a learned link, nil if
+// nothing is. One request makes one finding: the most telling.
+func (s *Shard) judgeRequest(l *link, e *protocols.Event, fi int) (*Finding, probe) {
+	if e.Broadcast && !l.broadcasts {
+		return s.broadcast(l, e), probe{}
+	}
+	if fi < 0 {
+		return s.newFunction(l, e), probe{probeFunction, uint64(e.Function)<<32 | uint64(uint32(e.Sub))}
+	}
+	var missing []PointRef
+	access := protocols.AccessUnknown
+	var runs [4]interval.Run
+	for _, r := range e.Ranges {
+		run := runOf(r)
+		class := accessClass(r.Access)
+		found := runs[:0]
+		if t := l.table(r.Kind, class); t != nil {
+			found = t.set.Missing(found, run.First, run.Last)
+		} else {
+			found = append(found, run)
+		}
+		for _, m := range found {
+			if len(missing) < 16 {
+				missing = append(missing, PointRef{Kind: r.Kind, First: m.First, Last: m.Last})
+			}
+			access = class
+		}
+	}
+	if len(missing) == 0 {
+		return nil, probe{}
+	}
+	return s.newAddress(l, e, missing, access), probe{probeAddress, uint64(missing[0].Kind)<<32 | uint64(missing[0].First)}
+}
+
+// change takes a known request that changes something.
+func (s *Shard) change(l *link, e *protocols.Event, p *pattern) {
+	if !l.watching {
+		l.changes++
+		switch p.count {
+		case 1:
+			l.changesOnce++
+		case 2:
+			l.changesOnce--
+		}
+		if l.firstChange == 0 {
+			l.firstChange = e.Clock
+		}
+		if l.hours == nil {
+			l.hours = make([]uint32, hoursOfWeek)
+		}
+		l.hours[hourOfWeek(e.Clock)]++
+	} else if l.hours != nil {
+		s.hour(l, e)
+	}
+}
+
+// pace takes the time between two equal requests.
+func (s *Shard) pace(l *link, p *pattern, index int32, e *protocols.Event) {
+	if p.last != 0 && e.Clock > p.last {
+		switch {
+		case !l.watching:
+			p.takeInterval(e.Clock - p.last)
+		case p.timed:
+			s.judgePace(l, p, e)
+		}
+	}
+	if l.watching && p.last == 0 && p.timed {
+		s.stats.Timers++
+		s.timers.add(timer{e.Clock + p.overdueAfter, l, index})
+		s.next = s.timers.next()
+	}
+	p.last = e.Clock
+	if p.overdue {
+		p.overdue = false
+		l.overdue--
+		if l.overdue == 0 {
+			s.finding(e, noteFinding, pollResumed(l, e))
+		}
+		s.timers.add(timer{e.Clock + p.overdueAfter, l, index})
+		s.next = s.timers.next()
+	}
+}
+
+// fire looks at a poll that may be overdue.
+func (s *Shard) fire(t timer) {
+	p := &t.link.patterns[t.pattern]
+	if due := p.last + p.overdueAfter; due > t.at {
+		s.timers.add(timer{due, t.link, t.pattern})
+		return
+	}
+	p.overdue = true
+	t.link.overdue++
+	s.notes = append(s.notes, note{clock: t.at, kind: noteFinding, event: -1, seq: int32(len(s.notes)), finding: pollStopped(t.link, p, t.at)})
+}
+
+// watch ends the learning of a link: it derives what the judgement needs, and
+// forgets what was only on its way, so that a link that was learned just now
+// and one that was loaded are the same.
+func (s *Shard) watch(l *link) {
+	l.watching = true
+	for i := range l.patterns {
+		p := &l.patterns[i]
+		p.last, p.fast, p.slow, p.overdue = 0, 0, 0, false
+		p.timed = p.regular() && !p.changes
+		if p.timed {
+			p.overdueAfter = p.overdueTime()
+			p.limit = paceLimit(p, s.settings.AlarmsPerDay)
+		}
+	}
+	for i := range l.functions {
+		s.lateness(l, &l.functions[i])
+	}
+	l.win = window{}
+	l.flood = floodLimit(l, s.settings)
+	l.silent, l.silentRaised, l.overdue, l.flooding = 0, false, 0, false
+	l.held, l.selected, l.iinUp = 0, selection{}, l.iin
+	l.story = [protocols.NumEffects]int64{}
+}

@@ -1,0 +1,221 @@
+package detect
+
+import (
+	"fmt"
+	"net/netip"
+	"sort"
+
+	"github.com/weir-ics/weir/protocols"
+)
+
+// actor is a host followed for scans: what new things it tried.
+type actor struct {
+	tries map[tryKey]*tries
+	last  int64
+}
+
+type tryKey struct {
+	kind   probeKind
+	server netip.Addr // not set for hosts
+}
+
+// tries are the distinct new things of a kind.
+type tries struct {
+	values   []try
+	scanning bool
+	total    uint64
+}
+
+type try struct {
+	value uint64
+	at    int64
+}
+
+const maxTries = 128
+
+var scanKinds = [numProbes]*Kind{probeHost: KindScanHost, probePort: KindScanPort, probeUnit: KindScanUnit, probeFunction: KindScanFunction,
+	probeAddress: KindScanRegister}
+
+var scanWords = [numProbes]string{probeHost: "hosts", probePort: "ports", probeUnit: "units or DNP3 addresses", probeFunction: "functions",
+	probeAddress: "address ranges"}
+
+func (s *Site) scanLimit(k probeKind) int {
+	return [numProbes]int{probeHost: s.settings.ScanHosts, probePort: s.settings.ScanPorts, probeUnit: s.settings.ScanUnits,
+		probeFunction: s.settings.ScanFunctions, probeAddress: s.settings.ScanAddresses}[k]
+}
+
+func (s *Site) actor(ip netip.Addr, clock int64) *actor {
+	if a := s.actors[ip]; a != nil {
+		a.last = clock
+		return a
+	}
+	if len(s.actors) >= s.settings.MaxActors {
+		delete(s.actors, s.acting[0])
+		s.acting = s.acting[1:]
+		s.stats.ActorsEvicted++
+	}
+	a := &actor{tries: map[tryKey]*tries{}, last: clock}
+	s.actors[ip] = a
+	s.acting = append(s.acting, ip)
+	return a
+}
+
+// probe counts one new thing that a client tried, and tells a scan. It tells
+// whether the client is scanning, so that the new thing needs no alert of its
+// own.
+func (s *Site) probe(client, server Party, p probe, why *Finding, clock int64) {
+	if p.kind == probeNone || !client.Endpoint.IP.IsValid() {
+		return
+	}
+	a := s.actor(client.Endpoint.IP, clock)
+	key := tryKey{kind: p.kind, server: server.Endpoint.IP}
+	if p.kind == probeHost {
+		key.server = netip.Addr{}
+	}
+	t := a.tries[key]
+	if t == nil {
+		if len(a.tries) >= maxTries {
+			return
+		}
+		t = &tries{}
+		a.tries[key] = t
+	}
+	fresh := clock - int64(s.settings.ScanMemory)
+	kept := t.values[:0]
+	for _, v := range t.values {
+		if v.value == p.value {
+			t.total--
+			continue
+		}
+		if v.at >= fresh {
+			kept = append(kept, v)
+		}
+	}
+	t.values = kept
+	t.total++
+	if len(t.values) < maxTries {
+		t.values = append(t.values, try{p.value, clock})
+	}
+	if len(t.values) < s.scanLimit(p.kind) {
+		return
+	}
+	t.scanning = true
+	s.manager.take(s.scanFinding(p.kind, client, server, t, why), clock)
+}
+
+func (s *Site) scanFinding(kind probeKind, client, server Party, t *tries, why *Finding) *Finding {
+	k := scanKinds[kind]
+	f := &Finding{Kind: k, Severity: k.Severity, Key: addr(client.Endpoint.IP), Start: why.Start, Time: why.Time, FirstFrame: why.FirstFrame,
+		LastFrame: why.LastFrame, Proto: why.Proto, Client: client, Server: server, Function: -1, Techniques: k.Techniques}
+	began := t.values[0].at
+	if kind == probeHost {
+		f.Server = Party{Unit: -1, Address: -1}
+		f.Title = fmt.Sprintf("%s tries one host after the other", addr(client.Endpoint.IP))
+		f.Observed = fmt.Sprintf("%s made contact with %d hosts it never spoke with, within %s.", addr(client.Endpoint.IP), len(t.values), span(why.Time-began))
+		f.Expected = "Its partners are learned; a handful of new ones in a week is the most that is taken for normal."
+	} else {
+		f.Key += ">" + addr(server.Endpoint.IP)
+		f.Title = fmt.Sprintf("%s tries one of the %s of %s after the other", addr(client.Endpoint.IP), scanWords[kind], addr(server.Endpoint.IP))
+		f.Observed = fmt.Sprintf("%s tried %d %s of %s that it never used, within %s: %s.", addr(client.Endpoint.IP), len(t.values), scanWords[kind],
+			addr(server.Endpoint.IP), span(why.Time-began), tryWords(kind, t.values))
+		f.Expected = "What it uses is learned; a few new ones in a week are the most that is taken for normal."
+	}
+	if kind == probeAddress {
+		f.Points = why.Points
+	}
+	explain(f)
+	return f
+}
+
+func tryWords(kind probeKind, values []try) string {
+	var all []uint64
+	for _, v := range values {
+		all = append(all, v.value)
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i] < all[j] })
+	out := ""
+	for i, v := range all {
+		if i == 8 {
+			return out + fmt.Sprintf(" and %d more", len(all)-8)
+		}
+		if i > 0 {
+			out += ", "
+		}
+		switch kind {
+		case probeAddress:
+			out += pointWord(PointRef{Kind: protocols.PointKind(v >> 32), First: uint32(v), Last: uint32(v)})
+		case probeFunction:
+			out += fmt.Sprint(v >> 32)
+		default:
+			out += fmt.Sprint(v)
+		}
+	}
+	return out
+}
+
+// scanned tells whether a finding about something new is part of a scan that was
+// told, so that it needs no alert of its own. A command always does.
+func (s *Site) scanned(f *Finding) bool {
+	if f.Severity >= protocols.Critical || f.Function >= 0 && effectOfKind[f.Kind] {
+		return false
+	}
+	var kinds []probeKind
+	switch f.Kind {
+	case KindConnectionNew:
+		kinds = []probeKind{probeHost, probePort}
+	case KindLinkNew, KindAssetNew:
+		kinds = []probeKind{probeHost, probeUnit}
+	case KindUnitNew:
+		kinds = []probeKind{probeUnit}
+	case KindFunctionNew:
+		kinds = []probeKind{probeFunction}
+	case KindAddressNew:
+		kinds = []probeKind{probeAddress}
+	default:
+		return false
+	}
+	a := s.actors[f.Client.Endpoint.IP]
+	if a == nil {
+		return false
+	}
+	for _, k := range kinds {
+		key := tryKey{kind: k, server: f.Server.Endpoint.IP}
+		if k == probeHost {
+			key.server = netip.Addr{}
+		}
+		if t := a.tries[key]; t != nil && t.scanning {
+			return true
+		}
+	}
+	return false
+}
+
+// effectOfKind are the kinds that a scan does not swallow.
+var effectOfKind = map[*Kind]bool{KindCommandNew: true, KindConfigureNew: true, KindProgramAccess: true, KindRestartCommand: true,
+	KindTimeSet: true, KindFileTransfer: true, KindBroadcast: true, KindRoleNew: true}
+
+// probeRequest counts what a request on an unknown link tries.
+func (s *Site) probeRequest(st *strange, e *seen, f *Finding) {
+	if e.role != protocols.RoleRequest && e.role != protocols.RoleLink {
+		return
+	}
+	s.probe(f.Client, f.Server, probe{probeHost, hashIP(e.server().IP)}, f, e.clock)
+	s.probe(f.Client, f.Server, probe{probeUnit, uint64(e.key.unit)}, f, e.clock)
+	s.probe(f.Client, f.Server, probe{probeFunction, uint64(e.function)<<32 | uint64(uint32(e.sub))}, f, e.clock)
+	if e.numRanges > 0 {
+		s.probe(f.Client, f.Server, probe{probeAddress, uint64(e.ranges[0].Kind)<<32 | uint64(e.ranges[0].First)}, f, e.clock)
+	}
+}
+
+func hashIP(ip netip.Addr) uint64 {
+	b := ip.As16()
+	h := uint64(hashStart)
+	for i := 0; i < 16; i += 8 {
+		var v uint64
+		for k := 0; k < 8; k++ {
+			v = v<<8 | uint64(b[i+k])
+		}
+		h = hashStep(h, v)
+	}
+	return h
+}

@@ -1,0 +1,42 @@
+package detect
+
+import (
+	"math"
+	"time"
+)
+
+// Schedule says from when on all shards and the site watch instead of learn. It
+// is one for all of them, so that the switch comes at the same packet time for
+// any number of workers. Begin must be called before a shard sees an event; the
+// schedule does not change after that.
+type Schedule struct {
+	learn time.Duration
+	begun bool
+	from  int64
+}
+
+const never = math.MaxInt64
+
+// LearnFor learns for a duration of packet time from the first packet on, then
+// watches.
+func LearnFor(d time.Duration) *Schedule { return &Schedule{learn: d, from: never} }
+
+// LearnOnly never watches.
+func LearnOnly() *Schedule { return &Schedule{from: never, begun: true} }
+
+// WatchOnly watches from the first packet on.
+func WatchOnly() *Schedule { return &Schedule{from: -never, begun: true} }
+
+// Begin tells the clock of the first packet. Only the first call counts.
+func (s *Schedule) Begin(clock int64) {
+	if s.begun {
+		return
+	}
+	s.begun = true
+	s.from = clock + int64(s.learn)
+}
+
+// WatchFrom is the clock from which on is watched; the largest int64 if never.
+func (s *Schedule) WatchFrom() int64 { return s.from }
+
+func (s *Schedule) watching(clock int64) bool { return clock >= s.from }

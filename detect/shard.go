@@ -1,0 +1,345 @@
+package detect
+
+import (
+	"net/netip"
+
+	"github.com/weir-ics/weir/protocols"
+)
+
+// ShardStats counts what a shard did.
+type ShardStats struct {
+	// Events is all events observed, Network those of the layers below.
+	Events, Network uint64
+	// Links is the links learned, LinksRefused the messages on links that found
+	// no room to be learned.
+	Links, LinksRefused uint64
+	// Connections is the connections learned, ConnectionsRefused those without
+	// room.
+	Connections, ConnectionsRefused uint64
+	// Strangers is messages on links that were not learned.
+	Strangers uint64
+	// Timers is polls whose pace is watched.
+	Timers uint64
+	// Explained is violations that lost packets explain.
+	Explained uint64
+}
+
+// Each calls f with every counter by its stable name.
+func (s *ShardStats) Each(f func(name string, value uint64)) {
+	f("detect.events", s.Events)
+	f("detect.network-events", s.Network)
+	f("detect.links", s.Links)
+	f("detect.links-refused", s.LinksRefused)
+	f("detect.connections", s.Connections)
+	f("detect.connections-refused", s.ConnectionsRefused)
+	f("detect.stranger-events", s.Strangers)
+	f("detect.timers", s.Timers)
+	f("detect.violations-explained", s.Explained)
+}
+
+// connKey is who opens connections to which service.
+type connKey struct {
+	client, server [16]byte
+	port           uint16
+}
+
+// pairKey is two hosts, in the direction of who opens.
+type pairKey struct{ a, b [16]byte }
+
+type connection struct {
+	count      uint64
+	most       uint32
+	number     int64 // of the window
+	inWindow   uint32
+	flooding   bool
+	firstFrame uint64
+}
+
+// Shard holds all learned state of the links whose packets one worker sees. It
+// has one user at a time. What crosses links, and what was not learned, it
+// tells the site.
+type Shard struct {
+	settings Settings
+	schedule *Schedule
+	known    map[linkKey]*LinkBaseline // of a loaded baseline, not yet made a link
+	links    map[linkKey]*link
+	lastKey  linkKey
+	lastLink *link
+	conns    map[connKey]*connection
+	ports    map[pairKey]uint16
+	gaps     map[pairKey]int64
+	frozen   bool
+	timers   timers
+	next     int64
+
+	notes  []note
+	events []seen
+	stats  ShardStats
+}
+
+// NewShard makes a shard. With a baseline it knows what that holds; without, it
+// learns as the schedule says. The baseline is only read.
+func NewShard(settings Settings, schedule *Schedule, baseline *Baseline) *Shard {
+	s := &Shard{settings: settings, schedule: schedule, links: map[linkKey]*link{}, conns: map[connKey]*connection{},
+		ports: map[pairKey]uint16{}, gaps: map[pairKey]int64{}}
+	if baseline != nil {
+		s.known = make(map[linkKey]*LinkBaseline, len(baseline.Links))
+		for i := range baseline.Links {
+			s.known[baseline.Links[i].key()] = &baseline.Links[i]
+		}
+		for i := range baseline.Connections {
+			c := &baseline.Connections[i]
+			s.addConnection(connKey{c.Client.As16(), c.Server.As16(), c.Port}, c.Count, c.Most)
+		}
+	}
+	return s
+}
+
+// Observe takes one event, in packet order. It costs O(1) and, once the link
+// and the request are known, no allocation.
+func (s *Shard) Observe(e *protocols.Event) {
+	s.stats.Events++
+	if s.next != 0 && e.Clock >= s.next {
+		s.Advance(e.Clock)
+	}
+	watching := s.schedule.watching(e.Clock)
+	if watching && !s.frozen {
+		s.freeze()
+	}
+	if e.Proto == protocols.ProtoNetwork {
+		s.stats.Network++
+		s.network(e, watching)
+		return
+	}
+	key := keyOf(e)
+	l := s.lastLink
+	if l == nil || key != s.lastKey {
+		l = s.links[key]
+		if l == nil {
+			l = s.meet(e, key, watching)
+			if l == nil {
+				return
+			}
+		}
+		s.lastKey, s.lastLink = key, l
+	}
+	l.messages++
+	l.last = e.Clock
+	if w := e.Clock / int64(s.settings.BurstWindow); w != l.win.number {
+		s.turnWindow(l, e, w)
+	}
+	l.win.messages++
+	if l.watching && float64(l.win.messages) > l.flood && !l.flooding {
+		s.flood(l, e)
+	}
+	switch e.Role {
+	case protocols.RoleRequest:
+		s.request(l, e)
+	case protocols.RoleResponse, protocols.RoleException, protocols.RoleUnsolicited:
+		s.answer(l, e)
+	}
+	if len(e.Violations) > 0 {
+		s.violations(l, e)
+	}
+	if len(e.Identity) > 0 {
+		s.identify(e, key)
+	}
+}
+
+// meet finds or makes the link of a key that has none yet; it returns nil if the
+// event is a stranger's.
+func (s *Shard) meet(e *protocols.Event, key linkKey, watching bool) *link {
+	if b := s.known[key]; b != nil {
+		l := b.link()
+		l.server.Port = b.Port
+		delete(s.known, key)
+		s.links[key] = l
+		s.stats.Links++
+		if watching {
+			s.watch(l)
+		}
+		return l
+	}
+	if watching {
+		s.stranger(e, key)
+		return nil
+	}
+	if len(s.links) >= s.settings.MaxLinks {
+		s.stats.LinksRefused++
+		return nil
+	}
+	l := &link{key: key, proto: e.Proto, client: *e.Client(), server: *e.Server(), first: e.Clock, known: true}
+	if !e.FromClient && e.Proto == protocols.ProtoModbus && e.RoleGuessed {
+		l.client.Port = 0
+	}
+	s.links[key] = l
+	s.stats.Links++
+	return l
+}
+
+func (s *Shard) stranger(e *protocols.Event, key linkKey) {
+	s.stats.Strangers++
+	s.tell(e, noteStranger, s.copyEvent(e, key))
+}
+
+func (s *Shard) copyEvent(e *protocols.Event, key linkKey) int32 {
+	i := len(s.events)
+	if i < cap(s.events) {
+		s.events = s.events[:i+1]
+	} else {
+		s.events = append(s.events, seen{})
+	}
+	s.events[i].set(e, key)
+	return int32(i)
+}
+
+func (s *Shard) tell(e *protocols.Event, kind noteKind, event int32) *note {
+	s.notes = append(s.notes, note{clock: e.Clock, frame: e.Frame, kind: kind, event: event, seq: int32(len(s.notes))})
+	return &s.notes[len(s.notes)-1]
+}
+
+// Add takes a finding of others (rules) into the order, so that it takes part
+// in folding, alerts and incidents. clock and frame are those of the event that
+// it rests on; f must not be changed afterwards.
+func (s *Shard) Add(clock int64, frame uint64, f *Finding) {
+	s.notes = append(s.notes, note{clock: clock, frame: frame, kind: noteFinding, event: -1, finding: f, seq: int32(len(s.notes))})
+}
+
+// Advance moves the watermark: what is due up to clock is found. It returns the
+// clock at which it wants to be called next, 0 if at none.
+func (s *Shard) Advance(clock int64) (next int64) {
+	if !s.frozen && s.schedule.watching(clock) {
+		s.freeze()
+	}
+	for {
+		t, ok := s.timers.due(clock)
+		if !ok {
+			break
+		}
+		s.fire(t)
+	}
+	s.next = s.timers.next()
+	if !s.frozen && s.schedule.from != never && (s.next == 0 || s.schedule.from < s.next) {
+		s.next = s.schedule.from
+	}
+	return s.next
+}
+
+// freeze ends the learning: from here on the links are judged.
+func (s *Shard) freeze() {
+	s.frozen = true
+	for _, l := range s.links {
+		s.watch(l)
+	}
+}
+
+// Stats returns the shard's counters.
+func (s *Shard) Stats() ShardStats { return s.stats }
+
+func (s *Shard) identify(e *protocols.Event, key linkKey) {
+	i := s.copyEvent(e, key)
+	for _, id := range e.Identity {
+		s.events[i].identity = append(s.events[i].identity, identity{id.Key, string(id.Value)})
+	}
+	s.tell(e, noteIdentity, i)
+}
+
+// network takes an event of the layers below.
+func (s *Shard) network(e *protocols.Event, watching bool) {
+	switch e.Function {
+	case protocols.ConnectionTried, protocols.ConnectionOpened, protocols.ConversationSeen:
+		s.connect(e, watching)
+	case protocols.ConnectionRefused:
+		key := connOf(e)
+		if s.conns[key] == nil {
+			s.tell(e, noteNetwork, s.copyEvent(e, linkKey{}))
+		}
+	case protocols.StreamGap:
+		if len(s.gaps) >= 4096 {
+			clear(s.gaps)
+		}
+		s.gaps[pairOf(e.Src.IP, e.Dst.IP)] = e.Clock
+	case protocols.ConnectionClosed:
+	default:
+		s.tell(e, noteNetwork, s.copyEvent(e, linkKey{}))
+	}
+}
+
+func pairOf(a, b netip.Addr) pairKey {
+	if b.Less(a) {
+		a, b = b, a
+	}
+	return pairKey{a.As16(), b.As16()}
+}
+
+func connOf(e *protocols.Event) connKey {
+	if e.FromClient {
+		return connKey{e.Src.IP.As16(), e.Dst.IP.As16(), e.Dst.Port}
+	}
+	return connKey{e.Dst.IP.As16(), e.Src.IP.As16(), e.Src.Port}
+}
+
+// dynamicPorts is how many high ports between two hosts make their ports
+// changing ones, of which the next is no news.
+const dynamicPorts = 3
+
+func (s *Shard) connect(e *protocols.Event, watching bool) {
+	key := connOf(e)
+	c := s.conns[key]
+	if c == nil && e.Function == protocols.ConversationSeen {
+		// Who opened was not seen: the other way round is as good.
+		back := connKey{key.server, key.client, e.Src.Port}
+		if !e.FromClient {
+			back.port = e.Dst.Port
+		}
+		c = s.conns[back]
+	}
+	switch {
+	case c == nil && !watching:
+		if len(s.conns) >= s.settings.MaxConnections {
+			s.stats.ConnectionsRefused++
+			return
+		}
+		c = s.addConnection(key, 0, 0)
+	case c == nil:
+		if key.port >= 1024 && s.ports[pairKey{key.client, key.server}] >= dynamicPorts {
+			return
+		}
+		s.tell(e, noteNetwork, s.copyEvent(e, linkKey{}))
+		return
+	}
+	if e.Function == protocols.ConnectionOpened {
+		return
+	}
+	c.count++
+	if w := e.Clock / int64(s.settings.BurstWindow); w != c.number {
+		if c.flooding {
+			c.flooding = false
+			s.finding(e, noteFinding, connectionFlood(e, c, true))
+		}
+		c.number, c.inWindow = w, 0
+	}
+	c.inWindow++
+	if !watching {
+		c.most = max(c.most, c.inWindow)
+	} else if c.inWindow >= 100 && c.inWindow > 3*c.most && !c.flooding {
+		c.flooding = true
+		s.finding(e, noteFinding, connectionFlood(e, c, false))
+	}
+}
+
+func (s *Shard) addConnection(key connKey, count uint64, most uint32) *connection {
+	c := &connection{count: count, most: most}
+	s.conns[key] = c
+	s.stats.Connections++
+	if key.port >= 1024 {
+		s.ports[pairKey{key.client, key.server}]++
+	}
+	return c
+}
+
+func (s *Shard) finding(e *protocols.Event, kind noteKind, f *Finding) *note {
+	n := s.tell(e, kind, -1)
+	n.finding = f
+	return n
+}

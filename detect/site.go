@@ -1,0 +1,411 @@
+package detect
+
+import (
+	"net/netip"
+	"sort"
+
+	"github.com/weir-ics/weir/protocols"
+)
+
+// SiteStats counts what the site did.
+type SiteStats struct {
+	AlertStats
+	// Hosts is the addresses known, HostsEvicted the unknown ones given up for
+	// room, HostsRefused those for which there was none.
+	Hosts, HostsEvicted, HostsRefused uint64
+	// Strangers is the links followed that were not learned, StrangersEvicted
+	// those given up.
+	Strangers, StrangersEvicted uint64
+	// Actors is the hosts followed for scans, ActorsEvicted those given up.
+	Actors, ActorsEvicted uint64
+	// Incidents is the incidents that are open.
+	Incidents uint64
+	// Streams is what is watched by statistics and shares the budget.
+	Streams uint64
+}
+
+// Each calls f with every counter by its stable name.
+func (s *SiteStats) Each(f func(name string, value uint64)) {
+	f("detect.findings", s.Findings)
+	f("detect.alerts", s.Raised)
+	f("detect.alerts-cleared", s.Cleared)
+	f("detect.alerts-folded", s.Folded)
+	f("detect.alerts-muted", s.Muted)
+	f("detect.alerts-evicted", s.Evicted)
+	f("detect.findings-over-budget", s.Budget)
+	f("detect.hosts", s.Hosts)
+	f("detect.hosts-evicted", s.HostsEvicted)
+	f("detect.hosts-refused", s.HostsRefused)
+	f("detect.strangers", s.Strangers)
+	f("detect.strangers-evicted", s.StrangersEvicted)
+	f("detect.scan-actors", s.Actors)
+	f("detect.scan-actors-evicted", s.ActorsEvicted)
+	f("detect.incidents", s.Incidents)
+	f("detect.streams", s.Streams)
+}
+
+// pairProto is a client and a server that speak a protocol.
+type pairProto struct {
+	client, server netip.Addr
+	proto          protocols.Proto
+}
+
+// Site judges what crosses links, and makes alerts of findings. It works off
+// what all shards told, in the order of packet time, so its answers do not
+// depend on how packets were shared out or where steps end.
+type Site struct {
+	settings Settings
+	schedule *Schedule
+	shards   []*Shard
+	frozen   bool
+
+	hosts     hosts
+	pairs     map[pairProto]struct{}
+	strangers map[linkKey]*strange
+	met       []linkKey // strangers in the order they came
+	actors    map[netip.Addr]*actor
+	acting    []netip.Addr
+	manager   *manager
+	holds     holds
+	newHosts  int
+	hostsIn   int64 // the window that newHosts counts
+	arp       map[[6]byte]*unasked
+	streams   float64
+	baseline  *Baseline
+	clock     int64
+
+	notes       []ordered
+	out         Output
+	stats       SiteStats
+	linksToldAt int64
+}
+
+// NewSite makes the site over all shards, with the baseline that the shards
+// were made with.
+func NewSite(settings Settings, schedule *Schedule, baseline *Baseline, shards []*Shard) *Site {
+	s := &Site{settings: settings, schedule: schedule, shards: shards, strangers: map[linkKey]*strange{}, actors: map[netip.Addr]*actor{},
+		manager: newManager(settings), hosts: hosts{limit: settings.MaxHosts, all: map[netip.Addr]*host{}}, arp: map[[6]byte]*unasked{},
+		baseline: baseline, pairs: map[pairProto]struct{}{}}
+	if baseline != nil {
+		s.know(baseline)
+	}
+	return s
+}
+
+// know takes in what a baseline says of hosts.
+func (s *Site) know(b *Baseline) {
+	for i := range b.Hosts {
+		hb := &b.Hosts[i]
+		h := s.hosts.get(hb.IP, hb.First, true)
+		h.known, h.first = true, hb.First
+		h.vendor, h.product, h.model, h.version, h.name = hb.Vendor, hb.Product, hb.Model, hb.Version, hb.Name
+		h.ttls = append([]int(nil), hb.TTLs...)
+		h.cards = h.cards[:0]
+		for k, m := range hb.MACs {
+			mac, err := parseMAC(m)
+			if err != nil {
+				continue
+			}
+			vlan := uint16(0)
+			if k < len(hb.VLANs) {
+				vlan = hb.VLANs[k]
+			}
+			h.cards = append(h.cards, card{mac, vlan, true})
+		}
+	}
+	for i := range b.Links {
+		l := &b.Links[i]
+		bit := protoBit(protoByName(l.Proto))
+		client, server := s.hosts.get(l.Client, l.First, true), s.hosts.get(l.Server, l.First, true)
+		client.known, server.known = true, true
+		s.pairs[pairProto{l.Client, l.Server, protoByName(l.Proto)}] = struct{}{}
+		client.client |= bit
+		server.server |= bit
+		for _, f := range l.Functions {
+			if f.Role == protocols.RoleRequest.String() {
+				client.effects |= 1 << byName(f.Effect, allEffects)
+			}
+		}
+		if server.answeredFrom == 0 || l.First < server.answeredFrom {
+			server.answeredFrom = l.First
+		}
+		server.answeredUntil = max(server.answeredUntil, l.Last)
+		server.answered += l.Messages
+		server.addUnit(l.Unit)
+		s.streams += float64(len(l.Functions) + len(l.Requested) + 2)
+	}
+	for i := range b.Connections {
+		c := &b.Connections[i]
+		s.hosts.get(c.Client, b.From, true).known = true
+		s.hosts.get(c.Server, b.From, true).known = true
+	}
+}
+
+func (h *host) addUnit(u uint16) {
+	i := sort.Search(len(h.units), func(i int) bool { return h.units[i] >= u })
+	if i < len(h.units) && h.units[i] == u || len(h.units) >= 256 {
+		return
+	}
+	h.units = append(h.units, 0)
+	copy(h.units[i+1:], h.units[i:])
+	h.units[i] = u
+}
+
+// freeze ends the learning.
+func (s *Site) freeze() {
+	s.frozen = true
+	for _, sh := range s.shards {
+		if !sh.frozen {
+			sh.freeze()
+		}
+	}
+	if s.baseline == nil {
+		b := s.Baseline()
+		s.streams = 0
+		s.know(b)
+	}
+}
+
+// Step works off what the shards told since the last step, up to the watermark
+// clock, which every shard must have advanced to. The output is valid until the
+// next call.
+func (s *Site) Step(clock int64) *Output {
+	s.gather()
+	for i := range s.notes {
+		n := s.notes[i].note
+		if !s.frozen && s.schedule.watching(n.clock) {
+			s.freeze()
+		}
+		s.due(n.clock)
+		s.take(n, s.shards[s.notes[i].shard])
+	}
+	if !s.frozen && s.schedule.watching(clock) {
+		s.freeze()
+	}
+	s.due(clock)
+	s.manager.expire(clock)
+	s.clock = max(s.clock, clock)
+	for _, sh := range s.shards {
+		sh.notes, sh.events = sh.notes[:0], sh.events[:0]
+	}
+	return s.output()
+}
+
+// Finish ends the input: what was held back is told, and the last count of
+// every alert.
+func (s *Site) Finish(clock int64) *Output {
+	s.Step(clock)
+	s.due(never)
+	s.manager.finish()
+	s.linksToldAt = 0
+	return s.output()
+}
+
+func (s *Site) gather() {
+	s.notes = s.notes[:0]
+	for i, sh := range s.shards {
+		for j := range sh.notes {
+			s.notes = append(s.notes, ordered{&sh.notes[j], i})
+		}
+	}
+	order(s.notes)
+}
+
+// take works off one note.
+func (s *Site) take(n *note, sh *Shard) {
+	var e *seen
+	if n.event >= 0 {
+		e = &sh.events[n.event]
+	}
+	switch n.kind {
+	case noteNetwork:
+		s.network(e)
+	case noteStranger:
+		s.stranger(e)
+	case noteIdentity:
+		s.identity(e)
+	case noteAnswer:
+		s.holds.answered(e, s)
+	case noteHeld:
+		s.probe(n.finding.Client, n.finding.Server, n.probe, n.finding, n.clock)
+		s.refine(n.finding)
+		s.hold(n.finding, n.clock, n.clock+int64(s.settings.Hold), n.frame)
+	case noteFinding:
+		if n.chance*s.streams > s.settings.AlarmsPerDay {
+			s.manager.stats.Budget++
+			return
+		}
+		s.manager.take(n.finding, n.clock)
+	}
+}
+
+// refine judges what only the site can: a client that commands other devices
+// but never this one is not a host that only ever read.
+func (s *Site) refine(f *Finding) {
+	if f.Kind != KindCommandNew {
+		return
+	}
+	h := s.hosts.all[f.Client.Endpoint.IP]
+	if h == nil || h.effects&(1<<protocols.Write|1<<protocols.Control) == 0 {
+		return
+	}
+	f.Kind, f.Severity = KindFunctionNew, protocols.Medium
+	f.Expected += " It commands other devices."
+	explain(f)
+}
+
+// output collects what the step gave.
+func (s *Site) output() *Output {
+	o := &s.out
+	o.Clock = s.clock
+	o.Alerts = s.manager.out
+	s.manager.out = nil
+	o.Incidents = s.manager.inc.take(o.Incidents[:0])
+	o.Assets = o.Assets[:0]
+	sort.Slice(s.hosts.changed, func(i, j int) bool { return s.hosts.changed[i].ip.Less(s.hosts.changed[j].ip) })
+	for _, h := range s.hosts.changed {
+		h.dirty = false
+		o.Assets = append(o.Assets, h.asset())
+	}
+	s.hosts.changed = s.hosts.changed[:0]
+	o.Links = s.links(o.Links[:0])
+	return o
+}
+
+// linkReport is how often the links are told anew, in packet time.
+const linkReport = int64(60e9)
+
+// links tells all links once a minute of packet time.
+func (s *Site) links(dst []Link) []Link {
+	if s.linksToldAt != 0 && s.clock-s.linksToldAt < linkReport {
+		return dst
+	}
+	s.linksToldAt = s.clock
+	for _, sh := range s.shards {
+		for _, l := range sh.links {
+			dst = append(dst, l.record())
+		}
+	}
+	for _, st := range s.strangers {
+		dst = append(dst, st.record())
+	}
+	sort.Slice(dst, func(i, j int) bool { return dst[i].compare(&dst[j]) < 0 })
+	return dst
+}
+
+func (l *Link) compare(o *Link) int {
+	if c := l.Client.Compare(o.Client); c != 0 {
+		return c
+	}
+	if c := l.Server.Compare(o.Server); c != 0 {
+		return c
+	}
+	for _, d := range [...]int{int(l.Proto) - int(o.Proto), int(l.Unit) - int(o.Unit), int(l.Outstation) - int(o.Outstation), int(l.Master) - int(o.Master)} {
+		if d != 0 {
+			return d
+		}
+	}
+	return 0
+}
+
+func (l *link) record() Link {
+	r := Link{Client: l.client.IP, Server: l.server.IP, Port: l.server.Port, Proto: l.proto, FirstSeen: l.first, LastSeen: l.last,
+		Messages: l.messages, Known: l.known, Unseen: unseen(l.once, l.requests)}
+	r.units(l.key)
+	for i := range l.functions {
+		f := &l.functions[i]
+		r.Functions = append(r.Functions, LinkFunction{Function: f.function, Name: f.name, Effect: f.effect, Count: f.count})
+	}
+	return r
+}
+
+func (l *Link) units(k linkKey) {
+	if l.Proto == protocols.ProtoDNP3 {
+		l.Master, l.Outstation = k.master, k.unit
+		return
+	}
+	l.Unit = k.unit
+}
+
+// Stats returns the site's counters.
+func (s *Site) Stats() SiteStats {
+	st := s.stats
+	st.AlertStats = s.manager.stats
+	st.Hosts, st.HostsEvicted, st.HostsRefused = uint64(len(s.hosts.all)), s.hosts.evicted, s.hosts.refused
+	st.Strangers, st.Actors, st.Incidents = uint64(len(s.strangers)), uint64(len(s.actors)), uint64(len(s.manager.inc.open))
+	st.Streams = uint64(s.streams)
+	return st
+}
+
+// Baseline returns what was learned so far.
+func (s *Site) Baseline() *Baseline {
+	b := &Baseline{Format: BaselineFormat, Version: BaselineVersion}
+	if s.baseline != nil {
+		b.Decisions, b.Sections = s.baseline.Decisions, s.baseline.Sections
+	}
+	for _, sh := range s.shards {
+		for _, l := range sh.links {
+			b.addLink(l.baseline())
+		}
+		for k, c := range sh.conns {
+			b.addConnection(ConnectionBaseline{Client: ipOf(k.client), Server: ipOf(k.server), Port: k.port, Count: c.count, Most: c.most})
+		}
+	}
+	b.sort()
+	if s.baseline != nil {
+		// A loaded baseline is known to all shards; links that came up are in
+		// one of them.
+		have := map[linkKey]bool{}
+		for i := range b.Links {
+			have[b.Links[i].key()] = true
+		}
+		for i := range s.baseline.Links {
+			if l := s.baseline.Links[i]; !have[l.key()] {
+				b.addLink(l)
+			}
+		}
+		b.dedupe()
+	}
+	for _, h := range s.hosts.all {
+		if !h.known && s.frozen {
+			continue
+		}
+		hb := HostBaseline{IP: h.ip, TTLs: append([]int(nil), h.ttls...), Vendor: h.vendor, Product: h.product, Model: h.model,
+			Version: h.version, Name: h.name, First: h.first}
+		for _, c := range h.cards {
+			if c.learned {
+				hb.MACs = append(hb.MACs, formatMAC(c.mac))
+				hb.VLANs = append(hb.VLANs, c.vlan)
+			}
+		}
+		b.Hosts = append(b.Hosts, hb)
+	}
+	b.sort()
+	return b
+}
+
+func (b *Baseline) addLink(l LinkBaseline) {
+	if b.From == 0 || l.First < b.From {
+		b.From = l.First
+	}
+	b.Until = max(b.Until, l.Last)
+	b.Messages += l.Messages
+	b.Links = append(b.Links, l)
+}
+
+func (b *Baseline) addConnection(c ConnectionBaseline) { b.Connections = append(b.Connections, c) }
+
+// dedupe makes one of equal connections, which every shard knows of a loaded
+// baseline.
+func (b *Baseline) dedupe() {
+	kept := b.Connections[:0]
+	for _, c := range b.Connections {
+		if n := len(kept); n > 0 && kept[n-1].compare(&c) == 0 {
+			kept[n-1].Count = max(kept[n-1].Count, c.Count)
+			kept[n-1].Most = max(kept[n-1].Most, c.Most)
+			continue
+		}
+		kept = append(kept, c)
+	}
+	b.Connections = kept
+}
