@@ -1,0 +1,53 @@
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+.PHONY: all build test race lint vuln bench fuzz docs clean
+
+all: build
+
+## build: the one program, as ./weir
+build:
+	go build -ldflags '-X main.version=$(VERSION)' -o weir ./cmd/weir
+
+## test: every test; installs what the tests need
+test:
+	@.ci/install
+	go test -timeout 20m ./...
+
+## race: the tests of what runs in parallel, under the race detector
+race:
+	CGO_ENABLED=1 go test -race -short -timeout 20m ./capture/... ./detect ./sinks/... ./store/... ./cmd/...
+
+## lint: format, vet, golangci-lint
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not gofmt-ed: $$unformatted"; exit 1; }
+	go vet ./...
+	go run $(GOLANGCI) run ./...
+
+## vuln: known vulnerabilities in what weir calls; says so if the database can't be reached
+vuln:
+	@out=$$(go run $(GOVULNCHECK) ./... 2>&1); status=$$?; echo "$$out"; \
+	if echo "$$out" | grep -q 'fetching vulnerabilities:'; then \
+		echo 'vulnerability check SKIPPED: its database could not be reached from here'; \
+	else exit $$status; fi
+
+## fuzz: every fuzz target for FUZZTIME each (default 1m)
+FUZZTIME ?= 1m
+fuzz:
+	@for p in $$(go list ./...); do \
+		for f in $$(go test -list '^Fuzz' $$p | grep ^Fuzz); do \
+			echo "$$p $$f"; go test -run='^$$' -fuzz="^$$f$$" -fuzztime=$(FUZZTIME) $$p || exit 1; \
+		done; \
+	done
+
+## bench: the benchmarks beside the code
+bench:
+	go test -run='^$$' -bench=. -benchmem ./...
+
+## docs: write the generated pages again
+docs:
+	go test ./protocols/modbus ./protocols/dnp3 ./detect -run TestDocsAreCurrent -update
+
+clean:
+	rm -f weir

@@ -1,0 +1,23 @@
+// Command weir is a passive anomaly-detection sensor for industrial control
+// systems: it listens to Modbus and DNP3, learns what is normal and says what
+// is not.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second ctrl-C ends at once
+	err := newRoot().ExecuteContext(ctx)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "weir: %v\n", err)
+	}
+	os.Exit(exitStatus(err))
+}
