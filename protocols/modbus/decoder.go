@@ -70,9 +70,12 @@ type Decoder struct {
 	tracker tracker
 	roles   roles
 	framing Framing
-	// blind tells that requests may have gone by unseen, so that a response
-	// without one is no violation.
-	blind bool
+	// blindUntil is until when a response may answer a request that went by
+	// unseen, before the capture began or in a gap; until then a response
+	// without a request is no violation. justBegun tells that the capture of
+	// this conversation began in its midst and no time is known yet.
+	blindUntil int64
+	justBegun  bool
 }
 
 // way is the state of one direction.
@@ -98,7 +101,7 @@ func (d *Decoder) Reset(conv protocols.Conversation) {
 	}
 	d.tracker.reset()
 	d.roles = newRoles(&conv)
-	d.blind = !conv.OpeningSeen
+	d.blindUntil, d.justBegun = 0, !conv.OpeningSeen
 }
 
 // Stats gives the counts of the decoder's Worker.
@@ -106,7 +109,7 @@ func (d *Decoder) Stats() *Stats { return &d.worker.Stats }
 
 // Stream implements protocols.Decoder.
 func (d *Decoder) Stream(dir protocols.Direction, at protocols.Stamp, data []byte) {
-	d.expire(at.Clock)
+	d.arrive(at)
 	switch d.framing {
 	case RTU:
 		d.streamRTU(dir, at, data)
@@ -117,6 +120,18 @@ func (d *Decoder) Stream(dir protocols.Direction, at protocols.Stamp, data []byt
 	}
 }
 
+// arrive moves the watermark before bytes are taken.
+func (d *Decoder) arrive(at protocols.Stamp) {
+	if d.justBegun {
+		d.justBegun = false
+		d.blind(at)
+	}
+	d.expire(at.Clock)
+}
+
+// blind notes that requests may have gone by unseen up to now.
+func (d *Decoder) blind(at protocols.Stamp) { d.blindUntil = at.Clock + d.timeout }
+
 // Gap implements protocols.Decoder.
 func (d *Decoder) Gap(dir protocols.Direction, at protocols.Stamp, lost int) {
 	w := &d.ways[dir]
@@ -126,7 +141,7 @@ func (d *Decoder) Gap(dir protocols.Direction, at protocols.Stamp, lost int) {
 	w.held = w.held[:0]
 	w.lost, w.gap = true, true
 	// What was lost may have held requests, or the answers to those that wait.
-	d.blind = true
+	d.blind(at)
 	if d.roles.client != dir {
 		d.worker.Stats.count(CountPendingLost, uint64(d.tracker.forget()))
 		d.next = 0
@@ -135,7 +150,7 @@ func (d *Decoder) Gap(dir protocols.Direction, at protocols.Stamp, lost int) {
 
 // Datagram implements protocols.Decoder.
 func (d *Decoder) Datagram(dir protocols.Direction, at protocols.Stamp, data []byte) {
-	d.expire(at.Clock)
+	d.arrive(at)
 	w := &d.ways[dir]
 	w.lost, w.gap = false, false
 	switch d.framing {
@@ -186,7 +201,9 @@ func (d *Decoder) deliver(dir protocols.Direction, at protocols.Stamp, pdu []byt
 		// What was paired so far was paired the wrong way round.
 		d.worker.Stats.count(CountRoleChanges, 1)
 		d.worker.Stats.count(CountPendingLost, uint64(d.tracker.forget()))
-		d.blind = d.blind || d.tracker.n > 0
+		if d.tracker.n > 0 {
+			d.blind(at)
+		}
 		d.tracker.reset()
 		d.next = 0
 	}

@@ -4,7 +4,10 @@ package modbus
 type Field uint8
 
 const (
-	FieldAddress Field = iota
+	FieldSession Field = iota
+	FieldSub
+	FieldResult
+	FieldAddress
 	FieldQuantity
 	FieldWriteAddress
 	FieldWriteQuantity
@@ -12,7 +15,6 @@ const (
 	FieldAndMask
 	FieldOrMask
 	FieldByteCount
-	FieldSub
 	FieldStatus
 	FieldEventCount
 	FieldMessageCount
@@ -23,8 +25,6 @@ const (
 	FieldMoreFollows
 	FieldNextObject
 	FieldObjectCount
-	FieldSession
-	FieldResult
 	numFields
 )
 

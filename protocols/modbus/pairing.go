@@ -90,9 +90,13 @@ func (x *transaction) remember(m *Message, at protocols.Stamp, digest uint64) {
 // answer pairs a response with its request and fills its Event.
 func (d *Decoder) answer(e *protocols.Event, m *Message, at protocols.Stamp, pdu []byte) {
 	x := d.tracker.match(m)
+	if x != nil && x.state != open && at.Clock < d.blindUntil && (x.state == answered || d.framing != MBAP) {
+		// The request that it answers was not seen; this one only looks like it.
+		x = nil
+	}
 	fitting := false
 	if x == nil {
-		d.unsolicited(e, m)
+		d.unsolicited(e, m, at)
 	} else {
 		fitting = d.close(e, m, x, at, pdu)
 	}
@@ -116,9 +120,9 @@ func (d *Decoder) answer(e *protocols.Event, m *Message, at protocols.Stamp, pdu
 }
 
 // unsolicited notes a response to no request that was seen.
-func (d *Decoder) unsolicited(e *protocols.Event, m *Message) {
+func (d *Decoder) unsolicited(e *protocols.Event, m *Message, at protocols.Stamp) {
 	switch {
-	case d.blind:
+	case at.Clock < d.blindUntil:
 	case m.IsException:
 		e.Violate(ViolationExceptionFromNowhere, int64(m.Exception), -1)
 	default:
@@ -134,7 +138,6 @@ func (d *Decoder) close(e *protocols.Event, m *Message, x *transaction, at proto
 	switch x.state {
 	case open:
 		e.RTT = waited
-		d.blind = false
 	case givenUp:
 		e.RTT = waited
 		e.Violate(ViolationAnsweredLate, waited/int64(time.Millisecond), d.timeout/int64(time.Millisecond))
