@@ -107,7 +107,7 @@ func (s *Shard) refusals(l *link, e *protocols.Event) {
 	n := max(l.win.messages/2, l.win.exceptions)
 	if chance, ok := s.burst(l.win.exceptions, n, l.refused, l.answers); ok {
 		f := exceptionBurst(l, e, uint64(l.win.exceptions), uint64(n))
-		f.Score = -math.Log10(math.Max(chance, 1e-300))
+		f.Score = surprise(chance)
 		s.finding(e, noteFinding, f).chance = chance
 	}
 }
@@ -220,7 +220,7 @@ func (s *Shard) late(l *link, e *protocols.Event, f *function, ms float64) {
 	p := fit.Probability(ms)
 	chance := 56 * p * p * p * perDay
 	found := lateAnswers(l, e, f, ms)
-	found.Score = -math.Log10(math.Max(p*p*p, 1e-300))
+	found.Score = surprise(p * p * p)
 	s.finding(e, noteFinding, found).chance = chance
 	f.late = 0
 }
@@ -259,7 +259,7 @@ func (s *Shard) violations(l *link, e *protocols.Event) {
 			if l.watching {
 				if chance, ok := s.burst(l.win.failures, max(l.win.messages, l.win.failures), l.faultCount(), l.messages); ok {
 					f := malformedBurst(l, e, v)
-					f.Score = -math.Log10(math.Max(chance, 1e-300))
+					f.Score = surprise(chance)
 					s.finding(e, noteFinding, f).chance = chance
 				}
 			}

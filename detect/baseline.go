@@ -295,6 +295,41 @@ func (l *LinkBaseline) key() linkKey {
 	return linkKey{client: l.Client.As16(), server: l.Server.As16(), unit: l.Unit, master: l.Master, proto: uint16(protoByName(l.Proto))}
 }
 
+// summary is what the site needs to know of a learned link.
+type summary struct {
+	client, server netip.Addr
+	proto          protocols.Proto
+	unit           uint16
+	first, last    int64
+	messages       uint64
+	// effects are those of the requests, a bit each; streams is what is watched
+	// by statistics.
+	effects uint16
+	streams float64
+}
+
+func (l *LinkBaseline) summary() summary {
+	s := summary{client: l.Client, server: l.Server, proto: protoByName(l.Proto), unit: l.Unit, first: l.First, last: l.Last,
+		messages: l.Messages, streams: float64(len(l.Functions) + len(l.Requested) + 2)}
+	for _, f := range l.Functions {
+		if f.Role == protocols.RoleRequest.String() {
+			s.effects |= 1 << byName(f.Effect, allEffects)
+		}
+	}
+	return s
+}
+
+func (l *link) summary() summary {
+	s := summary{client: ipOf(l.key.client), server: ipOf(l.key.server), proto: l.proto, unit: l.key.unit, first: l.first, last: l.last,
+		messages: l.messages, streams: float64(len(l.functions) + len(l.patterns) + 2)}
+	for i := range l.functions {
+		if f := &l.functions[i]; f.role == protocols.RoleRequest {
+			s.effects |= 1 << f.effect
+		}
+	}
+	return s
+}
+
 func protoByName(name string) protocols.Proto {
 	for _, p := range [...]protocols.Proto{protocols.ProtoModbus, protocols.ProtoDNP3} {
 		if p.String() == name {
@@ -383,7 +418,7 @@ func copyTail(t extreme.Tail) extreme.Tail {
 // link makes the run-time link of what was saved.
 func (b *LinkBaseline) link() *link {
 	l := &link{
-		key: b.key(), proto: protoByName(b.Proto), known: true, client: protocols.Endpoint{IP: b.Client},
+		key: b.key(), proto: protoByName(b.Proto), known: true, loaded: true, client: protocols.Endpoint{IP: b.Client},
 		server: protocols.Endpoint{IP: b.Server, Port: b.Port}, first: b.First, last: b.Last, messages: b.Messages, requests: b.Requests,
 		answers: b.Answers, refused: b.Refused, unanswered: b.Unanswered, silentMost: b.SilentMost, broadcasts: b.Broadcasts,
 		unsolicited: b.Unsolicited, more: b.Beyond, iin: b.IIN, hours: append([]uint32(nil), b.Hours...), firstChange: b.FirstChange,

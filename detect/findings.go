@@ -127,6 +127,14 @@ func functionList(l *link) string {
 	return strings.Join(names, ", ")
 }
 
+// surprise is -log10 of a probability, from 0 to 300.
+func surprise(p float64) float64 {
+	if p >= 1 {
+		return 0
+	}
+	return -math.Log10(math.Max(p, 1e-300))
+}
+
 // fewCommands is below how many commands the Good-Turing estimate for commands
 // says too little to call a new one surprising.
 const fewCommands = 10
@@ -139,7 +147,7 @@ func (s *Shard) unfinished(l *link, f *Finding, changes bool) {
 		what, once, total, few = "commands", l.changesOnce, l.changes, fewCommands
 	}
 	p := unseen(once, total)
-	f.Score = -math.Log10(math.Max(p, 1/float64(total+1)))
+	f.Score = surprise(math.Max(p, 1/float64(total+1)))
 	if total >= few && p <= s.settings.LearnTarget {
 		return
 	}

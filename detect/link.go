@@ -120,6 +120,8 @@ type link struct {
 	client, server protocols.Endpoint
 	proto          protocols.Proto
 	known          bool
+	// loaded tells that it came from a baseline.
+	loaded bool
 	// watching tells that the link is judged; until then it learns.
 	watching    bool
 	broadcasts  bool

@@ -209,6 +209,10 @@ func (s *Site) ttl(e *seen) {
 // in the learning.
 func (s *Site) connection(e *seen) {
 	client, server := e.client(), e.server()
+	if server.MAC[0]&1 == 1 || server.IP.IsMulticast() {
+		// Announcements to all are no conversation with anybody.
+		return
+	}
 	key := fmt.Sprintf("%s>%s:%d", addr(client.IP), addr(server.IP), server.Port)
 	if waiting := s.holds.connection(key); waiting != nil {
 		waiting.finding.LastFrame, waiting.finding.Time = e.frame, e.time
@@ -226,11 +230,11 @@ func (s *Site) connection(e *seen) {
 	c, d := s.hosts.get(client.IP, e.clock, false), s.hosts.get(server.IP, e.clock, false)
 	f := networkFinding(KindConnectionNew, e)
 	f.Key = key
-	verb := "tried to open a connection"
+	verb := "tried to open a connection to"
 	if e.function == protocols.ConversationSeen {
-		verb = "has a conversation"
+		verb = "has a conversation with"
 	}
-	f.Title = fmt.Sprintf("%s %s to %s port %d", addr(client.IP), verb, addr(server.IP), server.Port)
+	f.Title = fmt.Sprintf("%s %s %s port %d", addr(client.IP), verb, addr(server.IP), server.Port)
 	f.Observed = f.Title + "."
 	f.Expected = "It never did in the learning."
 	switch {

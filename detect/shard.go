@@ -69,8 +69,10 @@ type Shard struct {
 	ports    map[pairKey]uint16
 	gaps     map[pairKey]int64
 	frozen   bool
-	timers   timers
-	next     int64
+	// summaries of the links learned, for the site to take when watching begins.
+	summaries []summary
+	timers    timers
+	next      int64
 
 	notes  []note
 	events []seen
@@ -229,7 +231,12 @@ func (s *Shard) Advance(clock int64) (next int64) {
 func (s *Shard) freeze() {
 	s.frozen = true
 	for _, l := range s.links {
-		s.watch(l)
+		if !l.watching {
+			s.watch(l)
+		}
+		if !l.loaded {
+			s.summaries = append(s.summaries, l.summary())
+		}
 	}
 }
 

@@ -114,31 +114,31 @@ func (s *Site) know(b *Baseline) {
 		}
 	}
 	for i := range b.Links {
-		l := &b.Links[i]
-		bit := protoBit(protoByName(l.Proto))
-		client, server := s.hosts.get(l.Client, l.First, true), s.hosts.get(l.Server, l.First, true)
-		client.known, server.known = true, true
-		s.pairs[pairProto{l.Client, l.Server, protoByName(l.Proto)}] = struct{}{}
-		client.client |= bit
-		server.server |= bit
-		for _, f := range l.Functions {
-			if f.Role == protocols.RoleRequest.String() {
-				client.effects |= 1 << byName(f.Effect, allEffects)
-			}
-		}
-		if server.answeredFrom == 0 || l.First < server.answeredFrom {
-			server.answeredFrom = l.First
-		}
-		server.answeredUntil = max(server.answeredUntil, l.Last)
-		server.answered += l.Messages
-		server.addUnit(l.Unit)
-		s.streams += float64(len(l.Functions) + len(l.Requested) + 2)
+		s.knowLink(b.Links[i].summary())
 	}
 	for i := range b.Connections {
 		c := &b.Connections[i]
 		s.hosts.get(c.Client, b.From, true).known = true
 		s.hosts.get(c.Server, b.From, true).known = true
 	}
+}
+
+// knowLink takes in what a learned link says of its two hosts.
+func (s *Site) knowLink(l summary) {
+	bit := protoBit(l.proto)
+	client, server := s.hosts.get(l.client, l.first, true), s.hosts.get(l.server, l.first, true)
+	client.known, server.known = true, true
+	s.pairs[pairProto{l.client, l.server, l.proto}] = struct{}{}
+	client.client |= bit
+	server.server |= bit
+	client.effects |= l.effects
+	if server.answeredFrom == 0 || l.first < server.answeredFrom {
+		server.answeredFrom = l.first
+	}
+	server.answeredUntil = max(server.answeredUntil, l.last)
+	server.answered += l.messages
+	server.addUnit(l.unit)
+	s.streams += l.streams
 }
 
 func (h *host) addUnit(u uint16) {
@@ -159,10 +159,11 @@ func (s *Site) freeze() {
 			sh.freeze()
 		}
 	}
-	if s.baseline == nil {
-		b := s.Baseline()
-		s.streams = 0
-		s.know(b)
+	for _, sh := range s.shards {
+		for _, l := range sh.summaries {
+			s.knowLink(l)
+		}
+		sh.summaries = nil
 	}
 }
 
