@@ -75,7 +75,7 @@ func (s *Shard) unsolicited(l *link, e *protocols.Event) {
 		l.unsolicited = true
 		return
 	}
-	s.finding(e, noteFinding, newUnsolicited(l, e))
+	s.finding(e, noteFinding, s.early(l, newUnsolicited(l, e)))
 }
 
 // exception takes a refusal.
@@ -94,7 +94,7 @@ func (s *Shard) exception(l *link, e *protocols.Event, held bool) {
 	}
 	s.refusals(l, e)
 	if !held {
-		s.finding(e, noteFinding, newException(l, e))
+		s.finding(e, noteFinding, s.early(l, newException(l, e)))
 	}
 }
 
@@ -150,14 +150,14 @@ func (s *Shard) indications(l *link, e *protocols.Event, held bool) {
 		return
 	}
 	if rising&iinRestart != 0 {
-		s.finding(e, noteFinding, deviceRestarted(l, e, fresh&iinRestart != 0))
+		s.finding(e, noteFinding, s.early(l, deviceRestarted(l, e, fresh&iinRestart != 0)))
 	}
 	if held {
 		fresh &^= iinRefusals
 	}
 	for bit := 0; fresh != 0 && bit < len(indications); bit++ {
 		if fresh&(1<<bit) != 0 && rising&(1<<bit) != 0 && indications[bit].tell {
-			s.finding(e, noteFinding, newIndication(l, e, bit))
+			s.finding(e, noteFinding, s.early(l, newIndication(l, e, bit)))
 		}
 	}
 }
@@ -209,6 +209,9 @@ func (s *Shard) lateness(l *link, f *function) {
 	perDay := float64(f.count) / (float64(l.last-l.first) / 86400e9)
 	p := math.Cbrt(s.settings.AlarmsPerDay / (56 * math.Max(perDay, 1)))
 	f.lateAt = math.Max(fit.Quantile(p), f.rtt.Max())
+	if f.rtt.N < 1000 {
+		f.lateAt = math.Max(f.lateAt, 1.5*f.rtt.Max())
+	}
 }
 
 func (s *Shard) late(l *link, e *protocols.Event, f *function, ms float64) {
@@ -241,7 +244,7 @@ func (s *Shard) reports(l *link, e *protocols.Event) {
 			l.addAddresses(*r, s.settings.MaxRuns)
 			continue
 		}
-		s.finding(e, noteFinding, newPoints(l, e, *r))
+		s.finding(e, noteFinding, s.early(l, newPoints(l, e, *r)))
 	}
 }
 
@@ -269,7 +272,7 @@ func (s *Shard) violations(l *link, e *protocols.Event) {
 			s.stats.Explained++
 			continue
 		}
-		if !l.watching {
+		if !l.watching || v.Kind.Severity == protocols.Info {
 			l.faults = append(l.faults, fault{v.Kind.Name, 1})
 			if v.Kind.Severity < protocols.High {
 				continue

@@ -139,6 +139,21 @@ func surprise(p float64) float64 {
 // says too little to call a new one surprising.
 const fewCommands = 10
 
+// learned tells whether a link is learned well enough for something new on it
+// to be a surprise.
+func (s *Shard) learned(l *link) bool {
+	return l.requests >= 50 && unseen(l.once, l.requests) <= max(s.settings.LearnTarget, 0.1)
+}
+
+// early makes a finding milder when the link is hardly learned.
+func (s *Shard) early(l *link, f *Finding) *Finding {
+	if !s.learned(l) {
+		f.Severity = milder(f.Severity)
+		f.Explanation += fmt.Sprintf(" Little was learned of this link: %s.", plural(l.requests, "request", "requests"))
+	}
+	return f
+}
+
 // unfinished makes a finding milder, and says why, when the link is not learned
 // well enough for something new to be a surprise.
 func (s *Shard) unfinished(l *link, f *Finding, changes bool) {
@@ -282,8 +297,8 @@ func malformedBurst(l *link, e *protocols.Event, v *protocols.Violation) *Findin
 }
 
 func broken(l *link, e *protocols.Event, v *protocols.Violation) *Finding {
-	kind := ConformanceKind(v.Kind)
-	f := about(kind, v.Kind.Severity, l, e)
+	f := about(ConformanceKind(v.Kind), v.Kind.Severity, l, e)
+	f.Points = pointsOf(e.Ranges)
 	describeViolation(f, v, fmt.Sprintf("between %s and %s", addr(ipOf(l.key.client)), device(l)))
 	if e.RequestFrame != 0 && e.RequestFrame < e.Frame {
 		f.FirstFrame = e.RequestFrame
@@ -329,8 +344,8 @@ func lateAnswers(l *link, e *protocols.Event, g *function, ms float64) *Finding 
 	f := about(KindResponseLate, KindResponseLate.Severity, l, e)
 	f.Key += "/" + g.name
 	f.Title = fmt.Sprintf("%s answers %s late", device(l), functionWord(g.name, g.function))
-	f.Observed = fmt.Sprintf("%s took %.3g ms to answer %s, and was late three times within eight.", device(l), ms, functionWord(g.name, g.function))
-	f.Expected = fmt.Sprintf("Of %s the slowest took %.3g ms; later than %.3g ms counts as late.", plural(g.rtt.N, "answer", "answers"), g.rtt.Max(), g.lateAt)
+	f.Observed = fmt.Sprintf("%s took %s ms to answer %s, and was late three times within eight.", device(l), decimal(ms), functionWord(g.name, g.function))
+	f.Expected = fmt.Sprintf("Of %s the slowest took %s ms; later than %s ms counts as late.", plural(g.rtt.N, "answer", "answers"), decimal(g.rtt.Max()), decimal(g.lateAt))
 	if e.RequestFrame != 0 {
 		f.FirstFrame = e.RequestFrame
 	}
@@ -384,6 +399,9 @@ func pollStopped(l *link, p *pattern, at int64) *Finding {
 	on := ""
 	if len(f.Points) > 0 {
 		on = " for " + pointWordsOf(f.Points)
+	}
+	if p.n < 50 {
+		f.Severity = protocols.Low
 	}
 	f.Title = fmt.Sprintf("%s stopped polling %s", addr(ipOf(l.key.client)), device(l))
 	f.Observed = fmt.Sprintf("%s has not sent %s%s to %s for %s.", addr(ipOf(l.key.client)), functionWord(g.name, g.function), on, device(l), span(at-p.last))
@@ -448,27 +466,6 @@ func oddHour(l *link, e *protocols.Event, hour int) *Finding {
 	f.Title = fmt.Sprintf("%s %s %s at an unusual hour", addr(e.Client().IP), did[e.Effect], device(l))
 	f.Observed = fmt.Sprintf("%s sent %s to %s on a %s at %d h UTC.", addr(e.Client().IP), functionWord(e.Name, e.Function), device(l), days[hour/24], hour%24)
 	f.Expected = fmt.Sprintf("None of %s in %s came within an hour of that.", plural(l.changes, "command", "commands"), span(l.last-l.firstChange))
-	explain(f)
-	return f
-}
-
-func withoutSelect(l *link, e *protocols.Event) *Finding {
-	f := about(KindOperateWithoutSelect, KindOperateWithoutSelect.Severity, l, e)
-	f.Points = pointsOf(e.Ranges)
-	f.Title = fmt.Sprintf("%s operated %s, %s, without a select", addr(e.Client().IP), device(l), pointWordsOf(f.Points))
-	f.Observed = f.Title + "."
-	f.Expected = "An operate must repeat a select that came just before it."
-	explain(f)
-	return f
-}
-
-func selectDiffers(l *link, e *protocols.Event, selectFrame uint64) *Finding {
-	f := about(KindSelectDiffers, KindSelectDiffers.Severity, l, e)
-	f.Points = pointsOf(e.Ranges)
-	f.FirstFrame = selectFrame
-	f.Title = fmt.Sprintf("%s operated %s, %s, which is not what it selected", addr(e.Client().IP), device(l), pointWordsOf(f.Points))
-	f.Observed = f.Title + "."
-	f.Expected = "An operate must repeat the objects of the select before it."
 	explain(f)
 	return f
 }

@@ -158,7 +158,8 @@ type replayOptions struct {
 	settings *detect.Settings
 	baseline *detect.Baseline
 	batch    int
-	until    int64 // stop before this clock
+	// keep chooses frames; the others are not seen, but keep their numbers.
+	keep func(frame uint64) bool
 }
 
 func replay(t testing.TB, schedule *detect.Schedule, o replayOptions, paths ...string) *run {
@@ -175,7 +176,7 @@ func replay(t testing.TB, schedule *detect.Schedule, o replayOptions, paths ...s
 		handlers = append(handlers, &feeder{shard: sh, schedule: schedule, observe: sh.Observe})
 	}
 	r.site = detect.NewSite(settings, schedule, o.baseline, r.shards)
-	src := &clocked{Source: capture.Open(paths, capture.FileOptions{}), schedule: schedule, size: o.batch}
+	src := &clocked{Source: capture.Open(paths, capture.FileOptions{}), schedule: schedule, size: o.batch, keep: o.keep}
 	defer src.Close()
 	collect := func(out *detect.Output) {
 		for i := range out.Alerts {
@@ -205,6 +206,7 @@ type clocked struct {
 	capture.Source
 	schedule *detect.Schedule
 	size     int
+	keep     func(frame uint64) bool
 	inner    capture.Batch
 	next     int
 }
@@ -212,6 +214,15 @@ type clocked struct {
 func (c *clocked) Read(ctx context.Context, b *capture.Batch) error {
 	if c.size == 0 {
 		err := c.Source.Read(ctx, b)
+		if c.keep != nil {
+			kept := b.Packets[:0]
+			for _, p := range b.Packets {
+				if c.keep(p.Frame) {
+					kept = append(kept, p)
+				}
+			}
+			b.Packets = kept
+		}
 		if len(b.Packets) > 0 {
 			c.schedule.Begin(b.Packets[0].Clock)
 		}

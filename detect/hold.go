@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 
@@ -129,10 +130,37 @@ func (s *Site) let(f *Finding, clock int64) {
 	if s.scanned(f) {
 		return
 	}
+	s.hardlyLearned(f)
 	s.manager.take(f, clock)
 }
 
+// enoughMessages is how many messages the site must have learned from for a new
+// host or link to be a surprise.
+const enoughMessages = 50
+
+// hardlyLearned makes milder what is new to a site that has learned next to
+// nothing, where all is new.
+func (s *Site) hardlyLearned(f *Finding) {
+	switch f.Kind {
+	case KindAssetNew, KindLinkNew, KindUnitNew, KindConnectionNew, KindRoleNew, KindCommandNew, KindBroadcast, KindRestartCommand,
+		KindConfigureNew, KindProgramAccess, KindTimeSet, KindFileTransfer:
+	default:
+		return
+	}
+	switch {
+	case s.learnedMessages == 0:
+		f.Severity = min(f.Severity, protocols.Low)
+		f.Explanation += " Nothing was learned before, so everything is new."
+	case s.learnedMessages < enoughMessages:
+		f.Severity = milder(f.Severity)
+		f.Explanation += fmt.Sprintf(" The learning saw only %s.", plural(s.learnedMessages, "message", "messages"))
+	}
+}
+
 func outcome(f *Finding, words string) {
+	if strings.HasSuffix(f.Observed, words) {
+		return
+	}
 	f.Observed += words
 	explain(f)
 }

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"sort"
+	"strings"
 	"sync"
 
 	"github.com/weir-ics/weir/protocols"
@@ -250,6 +251,10 @@ func Kinds() []*Kind {
 	return out
 }
 
+// sequenceKinds are violations that are kinds of their own: what a master does
+// out of order matters more than how a message is written.
+var sequenceKinds = map[string]*Kind{".operate-without-select": KindOperateWithoutSelect, ".select-operate-differ": KindSelectDiffers}
+
 // conformance maps a violation kind to the kind of finding it makes. It is
 // written the first time a violation is seen anywhere in the process.
 var conformance sync.Map
@@ -257,6 +262,11 @@ var conformance sync.Map
 // ConformanceKind returns the kind of finding that a violation makes. Equal
 // violations have the same kind.
 func ConformanceKind(v *protocols.ViolationKind) *Kind {
+	for suffix, k := range sequenceKinds {
+		if strings.HasSuffix(v.Name, suffix) {
+			return k
+		}
+	}
 	if k, ok := conformance.Load(v); ok {
 		return k.(*Kind)
 	}

@@ -3,6 +3,9 @@ package detect_test
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/weir-ics/weir/detect"
@@ -71,6 +74,75 @@ func TestAlertsAreTheSameForAnyNumberOfWorkersAndAnyBatch(t *testing.T) {
 		if got := replay(t, detect.LearnFor(seconds(270)), o, path).lines; !bytes.Equal(got, want) {
 			t.Errorf("%d workers, batches of %d: %s", o.workers, o.batch, firstDifference(got, want))
 		}
+	}
+}
+
+// labels returns the frames of a capture that are labelled malicious.
+func labels(t *testing.T, path string) map[uint64]bool {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := map[uint64]bool{}
+	for _, line := range strings.Split(string(data), "\n") {
+		frame, label, _ := strings.Cut(strings.TrimSpace(line), ";")
+		if label == "1" {
+			n, err := strconv.ParseUint(frame, 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			bad[n] = true
+		}
+	}
+	return bad
+}
+
+func TestEveryLabelledAttackIsFoundWithAtMostOneOtherIncident(t *testing.T) {
+	for _, name := range []string{"send_a_fake_command_modbus_6RTU_with_operate", "exploit_ms08_netapi_modbus_6RTU_with_operate", "moving_two_files_modbus_6RTU"} {
+		t.Run(name, func(t *testing.T) {
+			path := shared(t, "corpus/lemay/"+name+".pcap")
+			bad := labels(t, strings.TrimSuffix(path, ".pcap")+"_labeled.csv")
+			clean := replay(t, detect.LearnOnly(), replayOptions{keep: func(frame uint64) bool { return !bad[frame] }}, path)
+			r := replay(t, detect.WatchOnly(), replayOptions{baseline: clean.site.Baseline()}, path)
+			attacks, others := map[string]bool{}, map[string]bool{}
+			for _, a := range r.final() {
+				if bad[a.FirstFrame] {
+					attacks[a.Incident] = true
+				} else {
+					others[a.Incident] = true
+					t.Log("not an attack:\n" + a.Text())
+				}
+			}
+			for id := range attacks {
+				t.Logf("attack: %+v", r.incidents[id])
+				delete(others, id)
+			}
+			if len(attacks) == 0 {
+				t.Error("the attack was not found")
+			}
+			if len(others) > 1 {
+				t.Errorf("%d incidents that are no attack", len(others))
+			}
+		})
+	}
+}
+
+func TestAnAttackIsFoundAfterTenSecondsOfLearning(t *testing.T) {
+	path := shared(t, "corpus/lemay/moving_two_files_modbus_6RTU.pcap")
+	bad := labels(t, strings.TrimSuffix(path, ".pcap")+"_labeled.csv")
+	r := replay(t, detect.LearnFor(seconds(10.8)), replayOptions{}, path)
+	attacks, others := map[string]bool{}, map[string]bool{}
+	for _, a := range r.final() {
+		if bad[a.FirstFrame] {
+			attacks[a.Incident] = true
+		} else {
+			others[a.Incident] = true
+		}
+	}
+	if len(attacks) == 0 || len(others) > 1 {
+		t.Errorf("%d incidents of the attack, %d others; want at least 1 and at most 1", len(attacks), len(others))
+		show(t, r)
 	}
 }
 

@@ -153,17 +153,8 @@ type link struct {
 	flood              float64
 	flooding           bool
 
-	held     uint64 // frame of the request that waits for its answer
-	selected selection
-	story    [protocols.NumEffects]int64 // when an effect was last seen
-}
-
-// selection is a DNP3 select that waits for its operate.
-type selection struct {
-	hash  uint64
-	at    int64
-	frame uint64
-	open  bool
+	held  uint64                      // frame of the request that waits for its answer
+	story [protocols.NumEffects]int64 // when an effect was last seen
 }
 
 // hashStart and hashStep are a 64-bit multiply-xorshift mix, enough to tell

@@ -209,7 +209,7 @@ func (s *Site) ttl(e *seen) {
 // in the learning.
 func (s *Site) connection(e *seen) {
 	client, server := e.client(), e.server()
-	if server.MAC[0]&1 == 1 || server.IP.IsMulticast() {
+	if server.MAC[0]&1 == 1 || server.IP.IsMulticast() || server.IP == client.IP {
 		// Announcements to all are no conversation with anybody.
 		return
 	}

@@ -8,9 +8,6 @@ import (
 // request takes one request of a link.
 func (s *Shard) request(l *link, e *protocols.Event) {
 	l.requests++
-	if e.Proto == protocols.ProtoDNP3 {
-		s.selectOperate(l, e)
-	}
 	hash := requestHash(e)
 	i := l.find(hash)
 	if i < 0 {
@@ -205,6 +202,6 @@ func (s *Shard) watch(l *link) {
 	l.win = window{}
 	l.flood = floodLimit(l, s.settings)
 	l.silent, l.silentRaised, l.overdue, l.flooding = 0, false, 0, false
-	l.held, l.selected, l.iinUp = 0, selection{}, l.iin
+	l.held, l.iinUp = 0, l.iin
 	l.story = [protocols.NumEffects]int64{}
 }

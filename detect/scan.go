@@ -64,7 +64,7 @@ func (s *Site) actor(ip netip.Addr, clock int64) *actor {
 // whether the client is scanning, so that the new thing needs no alert of its
 // own.
 func (s *Site) probe(client, server Party, p probe, why *Finding, clock int64) {
-	if p.kind == probeNone || !client.Endpoint.IP.IsValid() {
+	if p.kind == probeNone || !client.Endpoint.IP.IsValid() || s.learnedMessages < enoughMessages {
 		return
 	}
 	a := s.actor(client.Endpoint.IP, clock)

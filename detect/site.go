@@ -71,8 +71,10 @@ type Site struct {
 	hostsIn   int64 // the window that newHosts counts
 	arp       map[[6]byte]*unasked
 	streams   float64
-	baseline  *Baseline
-	clock     int64
+	// learnedMessages is how many messages the learned links rest on.
+	learnedMessages uint64
+	baseline        *Baseline
+	clock           int64
 
 	notes       []ordered
 	out         Output
@@ -137,6 +139,7 @@ func (s *Site) knowLink(l summary) {
 	}
 	server.answeredUntil = max(server.answeredUntil, l.last)
 	server.answered += l.messages
+	s.learnedMessages += l.messages
 	server.addUnit(l.unit)
 	s.streams += l.streams
 }

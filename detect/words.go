@@ -20,9 +20,9 @@ func span(ns int64) string {
 	case d < 0:
 		return "0 s"
 	case d < time.Millisecond:
-		return fmt.Sprintf("%.3g µs", float64(ns)/1e3)
+		return decimal(float64(ns)/1e3) + " µs"
 	case d < time.Second:
-		return fmt.Sprintf("%.3g ms", float64(ns)/1e6)
+		return decimal(float64(ns)/1e6) + " ms"
 	case d < time.Minute:
 		return strconv.FormatFloat(roundTo(d.Seconds(), 2), 'f', -1, 64) + " s"
 	case d < time.Hour:
@@ -31,6 +31,17 @@ func span(ns int64) string {
 		return two(int64(d/time.Hour), "h", int64(d%time.Hour/time.Minute), "min")
 	}
 	return two(int64(d/(24*time.Hour)), "d", int64(d%(24*time.Hour)/time.Hour), "h")
+}
+
+// decimal says a number with three digits at most, and never an exponent.
+func decimal(f float64) string {
+	switch {
+	case f >= 100 || f <= -100:
+		return strconv.FormatFloat(f, 'f', 0, 64)
+	case f >= 10 || f <= -10:
+		return strconv.FormatFloat(roundTo(f, 1), 'f', -1, 64)
+	}
+	return strconv.FormatFloat(roundTo(f, 2), 'f', -1, 64)
 }
 
 func two(a int64, unitA string, b int64, unitB string) string {
