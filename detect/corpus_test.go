@@ -47,7 +47,7 @@ var justified = map[string]map[string]string{
 		"conformance.dnp3.unknown-object": "the second capture has one",
 	},
 	"zeek/modbus/fuzz-72.pcap": {
-		"device.silent": "a fuzzed capture", "asset.mac-changed": "a fuzzed capture", "scan.function": "a fuzzed capture",
+		"device.silent": "a fuzzed capture", "asset.mac-changed": "a fuzzed capture",
 		"network.ttl-changed": "a fuzzed capture", "network.tcp-overlap": "a fuzzed capture",
 	},
 	"lemay/send_a_fake_command_modbus_6RTU_with_operate.pcap": {},

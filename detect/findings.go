@@ -393,7 +393,7 @@ func deviceSilent(l *link, e *protocols.Event, over bool) *Finding {
 
 func pollStopped(l *link, p *pattern, at int64) *Finding {
 	g := &l.functions[p.function]
-	f := &Finding{Kind: KindPollStopped, Severity: KindPollStopped.Severity, Key: keyText(l.key), Start: p.last, Time: at, Proto: l.proto,
+	f := &Finding{Kind: KindPollStopped, Severity: KindPollStopped.Severity, Key: keyText(l.key), Start: p.last, Time: at, FirstFrame: p.lastFrame, LastFrame: p.lastFrame, Proto: l.proto,
 		Function: int(g.function), FunctionName: g.name, Points: pointsOf(p.ranges), Techniques: KindPollStopped.Techniques}
 	f.Client, f.Server = parties(&l.client, &l.server, l.key)
 	on := ""

@@ -160,6 +160,9 @@ type replayOptions struct {
 	batch    int
 	// keep chooses frames; the others are not seen, but keep their numbers.
 	keep func(frame uint64) bool
+	// observeFrom and observeUntil bound the clock of the events that the shard
+	// sees; the decoders see all.
+	observeFrom, observeUntil int64
 }
 
 func replay(t testing.TB, schedule *detect.Schedule, o replayOptions, paths ...string) *run {
@@ -173,7 +176,15 @@ func replay(t testing.TB, schedule *detect.Schedule, o replayOptions, paths ...s
 	for i := 0; i < max(1, o.workers); i++ {
 		sh := detect.NewShard(settings, schedule, o.baseline)
 		r.shards = append(r.shards, sh)
-		handlers = append(handlers, &feeder{shard: sh, schedule: schedule, observe: sh.Observe})
+		observe := sh.Observe
+		if o.observeFrom != 0 || o.observeUntil != 0 {
+			observe = func(e *protocols.Event) {
+				if e.Clock >= o.observeFrom && (o.observeUntil == 0 || e.Clock < o.observeUntil) {
+					sh.Observe(e)
+				}
+			}
+		}
+		handlers = append(handlers, &feeder{shard: sh, schedule: schedule, observe: observe})
 	}
 	r.site = detect.NewSite(settings, schedule, o.baseline, r.shards)
 	src := &clocked{Source: capture.Open(paths, capture.FileOptions{}), schedule: schedule, size: o.batch, keep: o.keep}

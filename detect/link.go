@@ -80,6 +80,7 @@ type pattern struct {
 	longest      float64
 	fast, slow   float64
 	last         int64
+	lastFrame    uint64
 	overdueAfter int64
 	limit        float64
 	timed        bool

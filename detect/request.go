@@ -8,6 +8,9 @@ import (
 // request takes one request of a link.
 func (s *Shard) request(l *link, e *protocols.Event) {
 	l.requests++
+	if c := e.Client(); l.client.Port != c.Port || l.client.MAC != c.MAC {
+		l.client, l.server = *c, *e.Server()
+	}
 	hash := requestHash(e)
 	i := l.find(hash)
 	if i < 0 {
@@ -158,7 +161,7 @@ func (s *Shard) pace(l *link, p *pattern, index int32, e *protocols.Event) {
 		s.timers.add(timer{e.Clock + p.overdueAfter, l, index})
 		s.next = s.timers.next()
 	}
-	p.last = e.Clock
+	p.last, p.lastFrame = e.Clock, e.Frame
 	if p.overdue {
 		p.overdue = false
 		l.overdue--

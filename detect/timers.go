@@ -12,6 +12,13 @@ type timer struct {
 // instead of at each.
 type timers struct{ heap []timer }
 
+// before orders timers; those of one link that are due at once go by pattern, so
+// that their order does not depend on the heap's history.
+func (t *timers) before(i, j int) bool {
+	a, b := &t.heap[i], &t.heap[j]
+	return a.at < b.at || a.at == b.at && a.pattern < b.pattern
+}
+
 func (t *timers) next() int64 {
 	if len(t.heap) == 0 {
 		return 0
@@ -32,7 +39,7 @@ func (t *timers) due(clock int64) (timer, bool) {
 	for i := 0; ; {
 		least := i
 		for _, child := range [2]int{2*i + 1, 2*i + 2} {
-			if child < last && t.heap[child].at < t.heap[least].at {
+			if child < last && t.before(child, least) {
 				least = child
 			}
 		}
@@ -48,7 +55,7 @@ func (t *timers) add(x timer) {
 	t.heap = append(t.heap, x)
 	for i := len(t.heap) - 1; i > 0; {
 		parent := (i - 1) / 2
-		if t.heap[parent].at <= t.heap[i].at {
+		if !t.before(i, parent) {
 			return
 		}
 		t.heap[parent], t.heap[i] = t.heap[i], t.heap[parent]
