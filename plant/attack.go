@@ -29,6 +29,10 @@ type Attack struct {
 	source   string
 	target   string
 	run      func(w *world, a *assault)
+	// lead is how long before it begins the intruder prepares: prepare is called
+	// then. nil if there is nothing to do.
+	lead    time.Duration
+	prepare func(w *world, a *assault)
 }
 
 // Attacks lists every kind of attack, in the order of what an intruder would do
@@ -39,6 +43,8 @@ func Attacks() []Attack { return append([]Attack(nil), attacks...) }
 type assault struct {
 	label      int
 	start, end int64
+	// heard are values that were recorded before.
+	heard map[string][]float64
 }
 
 func (w *world) schedule(i int, at AttackAt) error {
@@ -57,6 +63,9 @@ func (w *world) schedule(i int, at AttackAt) error {
 			Kind: a.Kind, Start: time.Unix(0, s.start).UTC(), End: time.Unix(0, s.end).UTC(),
 			Source: a.source, Target: a.target, Technique: a.Technique, Description: a.Description, Malicious: true,
 		}
+		if a.prepare != nil {
+			w.n.at(s.start-int64(a.lead), func() { a.prepare(w, s) })
+		}
 		w.n.at(s.start, func() { w.as(s, func() { a.run(w, s) }) })
 		return nil
 	}
@@ -64,11 +73,50 @@ func (w *world) schedule(i int, at AttackAt) error {
 }
 
 // as does something whose packets belong to the attack.
-func (w *world) as(s *assault, f func()) {
+func (w *world) as(a *assault, f func()) {
 	old := w.n.label
-	w.n.label = s.label
+	w.n.label = a.label
 	f()
 	w.n.label = old
 }
 
-var attacks []Attack
+// steps does f a number of times, about gap apart, as part of the attack. f is
+// given the number of the step, from 0.
+func (w *world) steps(a *assault, count int, gap int64, f func(i int, t int64)) {
+	i := 0
+	w.n.every(w.n.now, func() (int64, bool) {
+		w.as(a, func() { f(i, w.n.now) })
+		i++
+		return w.n.now + gap*9/10 + int64(w.chance.Float64()*float64(gap)/5), i < count
+	})
+}
+
+// during does f from now to the end of the attack, about gap apart.
+func (w *world) during(a *assault, gap int64, f func(i int, t int64)) {
+	w.steps(a, max(1, int((a.end-w.n.now)/gap)), gap, f)
+}
+
+// later does f, which is not part of the attack, some time after its end: what
+// people do to get the plant back to normal.
+func (w *world) later(a *assault, after time.Duration, f func()) {
+	w.n.at(max(a.end, w.n.now)+int64(after), f)
+}
+
+// client opens a Modbus client whose whole connection belongs to the attack.
+func (w *world) client(a *assault, from, to *host) *modbusClient {
+	c := newModbusClient(w.n, from, to, w.device(to))
+	c.label = a.label
+	return c
+}
+
+// rogueMaster opens a DNP3 master whose whole connection belongs to the attack.
+func (w *world) rogueMaster(a *assault, from *host, address uint16) *dnp3Client {
+	c := newDNP3Client(w.n, from, w.rtuHost, w.rtu, address)
+	c.label = a.label
+	return c
+}
+
+// closing closes a connection a moment after the last exchange.
+func (w *world) closing(c *conn, t int64) {
+	c.close(t + w.n.between(50*millisecond, 300*millisecond))
+}

@@ -165,6 +165,11 @@ func (d *device) serve(dst []byte, t int64, unitID uint8, pdu []byte) []byte {
 		}
 		return dst
 	}
+	if unitID == 0 && !d.gateway && changes(function) {
+		// A broadcast is carried out and not answered.
+		d.serve(nil, t, 1, pdu)
+		return dst
+	}
 	u := d.units[unitID]
 	if u == nil {
 		if d.gateway {
@@ -205,6 +210,15 @@ func (d *device) serve(dst []byte, t int64, unitID uint8, pdu []byte) []byte {
 		}
 	}
 	return wire.AppendException(dst, function, wire.IllegalFunction)
+}
+
+// changes tells whether a function writes.
+func changes(function uint8) bool {
+	switch function {
+	case wire.WriteSingleCoil, wire.WriteSingleRegister, wire.WriteMultipleCoils, wire.WriteMultipleRegisters, wire.MaskWriteRegister:
+		return true
+	}
+	return false
 }
 
 func span(pdu []byte) (first, count int, ok bool) {

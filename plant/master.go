@@ -18,19 +18,12 @@ type dnp3Client struct {
 	address, remote uint16
 	seq             uint8
 	transport       [2]uint8
-	// alter changes an answer on its way; alterLabel is the attack it is part of.
-	alter      func(response []byte) bool
-	alterLabel int
-	// delay stretches response times, 0 for not.
-	slow float64
-	// noConfirm leaves what asks for a confirm without one.
-	noConfirm bool
 
 	request, response, stream []byte
 }
 
 func newDNP3Client(n *network, from, to *host, o *outstation, address uint16) *dnp3Client {
-	return &dnp3Client{conn: newConn(n, from, to, dnp3Port), outstation: o, address: address, remote: OutstationAddress, alterLabel: -1}
+	return &dnp3Client{conn: newConn(n, from, to, dnp3Port), outstation: o, address: address, remote: OutstationAddress}
 }
 
 // send transmits one application fragment.
@@ -68,9 +61,6 @@ func (c *dnp3Client) askWith(t int64, seq, function uint8, objects ...byte) (ans
 	}
 	t = c.send(t, fromClient, c.request)
 	took := n.latency(server.typical)
-	if c.slow > 0 {
-		took = int64(float64(took) * c.slow)
-	}
 	at := t + took
 	c.response = c.outstation.serve(c.response[:0], at, c.request)
 	if len(c.response) == 0 {
@@ -85,9 +75,6 @@ func (c *dnp3Client) askWith(t int64, seq, function uint8, objects ...byte) (ans
 	if c.outstation.told >= 0 {
 		label = c.outstation.told
 	}
-	if c.alter != nil && c.alter(c.response) {
-		label = c.alterLabel
-	}
 	own := c.label
 	c.label = label
 	at = c.send(at, fromServer, c.response)
@@ -98,7 +85,7 @@ func (c *dnp3Client) askWith(t int64, seq, function uint8, objects ...byte) (ans
 // confirm answers a fragment that asks for it, and settles acknowledgements.
 func (c *dnp3Client) confirm(t int64, fragment []byte) int64 {
 	n := c.n
-	if fragment[0]&wire.AppCON == 0 || c.noConfirm {
+	if fragment[0]&wire.AppCON == 0 {
 		c.owe(t, fromClient)
 		c.idle = t + n.between(300e3, 2*millisecond)
 		return t

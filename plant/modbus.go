@@ -30,12 +30,9 @@ type modbusClient struct {
 	server responder
 	// slow stretches the server's response time, 0 for not.
 	slow float64
-	// alter changes an answer on its way, given the request; nil for nobody does.
-	alter func(request, response []byte) bool
-	// alterLabel is the attack that alter is part of.
-	alterLabel int
-	// before is called when the server is about to answer at a time: somebody may
-	// send something before it. after is called when it did.
+	// before is called with the answer that the server is about to send: somebody
+	// may send something first. after is called when it did, and returns when all
+	// was sent.
 	before func(t int64, response []byte)
 	after  func(t int64, response []byte) int64
 	// timeout is how long the client waits.
@@ -45,7 +42,7 @@ type modbusClient struct {
 }
 
 func newModbusClient(n *network, from *host, to *host, server responder) *modbusClient {
-	return &modbusClient{conn: newConn(n, from, to, modbusPort), server: server, timeout: second, alterLabel: -1}
+	return &modbusClient{conn: newConn(n, from, to, modbusPort), server: server, timeout: second}
 }
 
 // ask sends one request at time t or as soon as the connection allows, has it
@@ -80,9 +77,6 @@ func (c *modbusClient) ask(t int64, unit uint8, pdu []byte) (answer []byte, done
 		c.owe(sent, fromServer)
 		c.idle = sent + c.timeout
 		return nil, c.idle
-	}
-	if c.alter != nil && c.alter(pdu, c.response) {
-		label = c.alterLabel
 	}
 	if took > delayedAck {
 		c.segment(sent+delayedAck, fromServer, wire.ACK, nil, nil)
@@ -120,9 +114,12 @@ type scanner struct {
 	drift float64
 	// perCycle opens a connection for each cycle and closes it after.
 	perCycle bool
-	// paused stops the polls; pace divides the period (0 is 1).
-	paused bool
-	pace   float64
+	// paused stops the polls, stopped does for ever; pace divides the period (0 is
+	// 1).
+	paused, stopped bool
+	pace            float64
+	// label is the attack that the polls are part of, -1 for none.
+	label  int
 	begin  int64
 	cycles int64
 }
@@ -132,8 +129,14 @@ func (s *scanner) start(t int64) {
 	s.begin = t
 	n := s.client.n
 	n.every(t, func() (int64, bool) {
+		if s.stopped {
+			return 0, false
+		}
 		if !s.paused {
+			old := n.label
+			n.label = s.label
 			s.cycle(n.now)
+			n.label = old
 		}
 		period := float64(s.period) * (1 + s.drift)
 		if s.pace > 0 {

@@ -200,8 +200,10 @@ type host struct {
 	down bool
 	// poisoned is who sits between this host and its clients, nil for nobody.
 	poisoned *host
-	id, port uint16
-	arp      map[wire.IP]int64 // when a cache entry was last confirmed
+	// poisonLabel is the attack that this is part of.
+	poisonLabel int
+	id, port    uint16
+	arp         map[wire.IP]int64 // when a cache entry was last confirmed
 }
 
 func (h *host) nextPort() uint16 {
@@ -254,11 +256,16 @@ func (n *network) resolve(t int64, from, to *host) int64 {
 	}
 	t += n.between(150e3, 500e3)
 	n.emit(t, -1, wire.AppendARP(n.buffer(), wire.ARPReply, from.mac, to.mac, to.mac, to.ip, from.mac, from.ip))
-	if from.arp == nil {
-		from.arp = make(map[wire.IP]int64)
-	}
-	from.arp[to.ip] = t
+	from.learn(to, t)
 	return t + n.between(50e3, 150e3)
+}
+
+// learn puts another host into the address cache, as if it had been asked.
+func (h *host) learn(other *host, t int64) {
+	if h.arp == nil {
+		h.arp = make(map[wire.IP]int64)
+	}
+	h.arp[other.ip] = t
 }
 
 // udp sends one datagram.

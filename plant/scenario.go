@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/weir-ics/weir/plant/water"
 	"github.com/weir-ics/weir/plant/wire"
 )
 
@@ -181,12 +180,12 @@ func (w *world) startPolls(drift float64) {
 	n := w.n
 	period := int64(w.poll)
 	for i, d := range w.devices {
-		s := &scanner{client: newModbusClient(n, w.hmi, d.host, d), plan: hmiPlan[i], period: period, jitter: min(period/50, 20*millisecond), drift: drift}
+		s := &scanner{client: newModbusClient(n, w.hmi, d.host, d), plan: hmiPlan[i], period: period, jitter: min(period/50, 20*millisecond), drift: drift, label: -1}
 		w.hmiLinks = append(w.hmiLinks, s)
 		s.start(w.start + int64(i)*period/5 + n.between(0, 20*millisecond))
 
 		h := &scanner{client: newModbusClient(n, w.site.historian, d.host, d), plan: historianPlan[i],
-			period: max(10*period, 5*second), jitter: 100 * millisecond, perCycle: true}
+			period: max(10*period, 5*second), jitter: 100 * millisecond, perCycle: true, label: -1}
 		w.historian = append(w.historian, h)
 		h.start(w.start + int64(i)*700*millisecond + 350*millisecond)
 	}
@@ -236,8 +235,3 @@ func (w *world) tag(name string) (*Tag, *device, uint8) {
 	}
 	return nil, nil, 0
 }
-
-// level is the true level of a tank, for those who decide by it.
-func (w *world) level(tank int) float64 { return w.process.Level[tank] }
-
-var _ = water.T1

@@ -138,7 +138,13 @@ func (c *conn) segment(t int64, d int, flags uint8, options, payload []byte) {
 	if flags&wire.ACK == 0 {
 		p.Ack = 0
 	}
-	c.n.emit(t, c.label, wire.AppendTCP(c.n.buffer(), &p, payload))
+	label := c.label
+	for _, h := range c.ends {
+		if h.poisoned != nil {
+			label = h.poisonLabel
+		}
+	}
+	c.n.emit(t, label, wire.AppendTCP(c.n.buffer(), &p, payload))
 }
 
 func (c *conn) header(d int) wire.Packet {

@@ -1,0 +1,248 @@
+package plant
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weir-ics/weir/plant/water"
+)
+
+// noPackets are the kinds that show by what is not sent any more, or whose
+// packets are those of normal life at another pace.
+var noPackets = map[string]bool{"poll.stopped": true, "poll.slower": true, "poll.narrowed": true, "dnp3.poll-stopped": true, "device.silent": true, "process.pump-slowed": false}
+
+func TestThereAreMoreThanFortyKindsOfAttackAndEachIsDescribed(t *testing.T) {
+	seen := make(map[string]bool)
+	technique := regexp.MustCompile(`^T0[0-9]{3}$`)
+	for _, a := range Attacks() {
+		if seen[a.Kind] {
+			t.Errorf("%s is there twice", a.Kind)
+		}
+		seen[a.Kind] = true
+		if !technique.MatchString(a.Technique) || a.Description == "" || a.source == "" || a.target == "" || a.run == nil {
+			t.Errorf("%s lacks something: %+v", a.Kind, a)
+		}
+	}
+	if len(seen) < 40 {
+		t.Errorf("%d kinds", len(seen))
+	}
+	t.Logf("%d kinds", len(seen))
+}
+
+func TestEveryAttackMarksItsOwnPacketsAndNoOther(t *testing.T) {
+	for _, a := range Attacks() {
+		t.Run(a.Kind, func(t *testing.T) {
+			at := 15 * time.Minute
+			length := min(a.Duration, 12*time.Minute)
+			s := &Scenario{Seed: 11, Duration: at + length + 12*time.Minute, Poll: 2 * time.Second,
+				Attacks: []AttackAt{{Kind: a.Kind, At: at, Duration: length}}}
+			var first, last uint64
+			var marked uint64
+			var early, late time.Time
+			intruders := 0
+			labels, err := s.Run(func(p *Packet) error {
+				when := time.Unix(0, p.Time)
+				if p.Attack >= 0 {
+					if marked == 0 {
+						first, early = p.Frame, when
+					}
+					last, late = p.Frame, when
+					marked++
+				} else if src := p.Data[6:12]; bytes.Equal(src, []byte{0x08, 0x00, 0x27, 0x5e, 0x13, 0x66}) {
+					intruders++
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := labels[0]
+			if (marked == 0) != noPackets[a.Kind] {
+				t.Fatalf("%d packets are marked", marked)
+			}
+			if l.Packets != marked || l.Frames != [2]uint64{first, last} {
+				t.Errorf("label says %d packets %v, seen were %d from %d to %d", l.Packets, l.Frames, marked, first, last)
+			}
+			if marked > 0 && (early.Before(l.Start) || late.After(l.End)) {
+				t.Errorf("packets from %v to %v, label from %v to %v", early, late, l.Start, l.End)
+			}
+			if !l.Start.Equal(DefaultStart.Add(at)) || l.End.Sub(l.Start) < length {
+				t.Errorf("label from %v to %v", l.Start, l.End)
+			}
+			if intruders > 0 {
+				t.Errorf("%d packets of the intruder's machine are not marked", intruders)
+			}
+			t.Logf("%d packets in %v", marked, l.End.Sub(l.Start).Round(time.Millisecond))
+		})
+	}
+}
+
+func TestTheSiteIsNormalAgainAfterEveryAttack(t *testing.T) {
+	var s Scenario
+	s.Seed, s.Poll = 4, 5*time.Second
+	at := 20 * time.Minute
+	for _, a := range Attacks() {
+		s.Attacks = append(s.Attacks, AttackAt{Kind: a.Kind, At: at})
+		at += a.Duration + 15*time.Minute
+	}
+	s.Duration = at + 6*time.Hour
+	labels := make(Labels, len(s.Attacks))
+	w, err := s.build(labels, func(*Packet) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.n.run(w.end); err != nil {
+		t.Fatal(err)
+	}
+	p := w.process
+	for _, name := range []string{"SP_T1_ON", "SP_T1_OFF", "SP_T3_ON", "SP_T3_OFF", "SP_T4_ON", "SP_T4_OFF", "SP_FLOW", "SP_CHLORINE", "SP_PRESSURE", "SP_V2", "SP_BACKWASH"} {
+		tag, _, _ := w.tag(name)
+		was := tag.get(&water.Plant{Set: water.DefaultSetpoints})
+		if now := tag.get(p); math.Abs(now-was) > 1e-6 {
+			t.Errorf("%s is %v, was %v", name, now, was)
+		}
+	}
+	for i := range p.Pumps {
+		if u := &p.Pumps[i]; !u.Auto || !u.Powered || u.SpeedLimit != 1 {
+			t.Errorf("P%d is %+v", i+1, *u)
+		}
+	}
+	if e := &p.Electric; e.Breaker != [3]uint8{water.Closed, water.Closed, water.Closed} || e.TapSet != 9 {
+		t.Errorf("breakers %v, tap set to %d", e.Breaker, e.TapSet)
+	}
+	for _, d := range w.devices {
+		if d.listenOnly || d.stopped {
+			t.Errorf("%s listens only %v, stands %v", d.host.name, d.listenOnly, d.stopped)
+		}
+		for _, u := range d.units {
+			for k := range u.tags {
+				for _, tag := range u.tags[k] {
+					if tag.lie != nil {
+						t.Errorf("%s still lies", tag.Name)
+					}
+				}
+			}
+		}
+	}
+	if !w.rtu.unsolicited || w.rtu.stopped || w.rtu.restarted {
+		t.Errorf("outstation: unsolicited %v, stopped %v, restarted %v", w.rtu.unsolicited, w.rtu.stopped, w.rtu.restarted)
+	}
+	for _, h := range w.hosts() {
+		if h.poisoned != nil || h.down {
+			t.Errorf("%s is poisoned or down", h.name)
+		}
+	}
+}
+
+func TestAnAttackChangesNothingBeforeIt(t *testing.T) {
+	collect := func(attacks ...AttackAt) (data []string) {
+		s := &Scenario{Seed: 9, Duration: 10 * time.Minute, Life: NormalLife(), Attacks: attacks}
+		if _, err := s.Run(func(p *Packet) error {
+			if p.Time < DefaultStart.Add(5*time.Minute).UnixNano() {
+				data = append(data, fmt.Sprintf("%d %x", p.Time, p.Data))
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	clean, attacked := collect(), collect(AttackAt{Kind: "scan.units", At: 5 * time.Minute})
+	if strings.Join(clean, "\n") != strings.Join(attacked, "\n") {
+		t.Error("the packets before the attack differ")
+	}
+}
+
+func TestLabelsPointAtTheRightFrames(t *testing.T) {
+	attacks := []AttackAt{
+		{Kind: "write.new-host", At: 2 * time.Minute},
+		{Kind: "scan.hosts", At: 3 * time.Minute},
+		{Kind: "write.setpoint-range", At: 5 * time.Minute, Duration: time.Minute},
+		{Kind: "dnp3.trip", At: 7 * time.Minute, Duration: time.Minute},
+		{Kind: "plc.umas-stop", At: 9 * time.Minute, Duration: time.Minute},
+	}
+	s := &Scenario{Seed: 2, Duration: 20 * time.Minute, Life: NormalLife(), Attacks: attacks}
+	path := filepath.Join(t.TempDir(), "attacked.pcap")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var frames bytes.Buffer
+	labels, err := s.WriteLabeled(f, &frames)
+	if err != nil {
+		t.Fatal(err)
+	}
+	marked := make(map[string]bool)
+	for _, l := range strings.Fields(frames.String()) {
+		number, mark, _ := strings.Cut(l, ";")
+		marked[number] = mark == "1"
+	}
+	if lines := tshark(t, path, "-Y", "_ws.malformed"); lines != nil {
+		t.Errorf("malformed:\n%s", show(lines))
+	}
+	for i, filter := range []string{
+		"modbus.func_code == 5 && ip.src == 10.20.1.66",
+		"tcp.flags == 0x002 && ip.src == 10.20.1.66 && tcp.dstport == 502 && frame.time_relative > 179 && frame.time_relative < 200",
+		"modbus.func_code == 16 && ip.src == 10.20.1.10 && frame.time_relative < 302 && frame.time_relative > 299",
+		"(dnp3.al.func == 3 || dnp3.al.func == 4) && ip.src == 10.20.1.66",
+		"modbus.func_code == 90",
+	} {
+		lines := tshark(t, path, "-Y", filter, "-T", "fields", "-e", "frame.number")
+		if len(lines) == 0 {
+			t.Errorf("%s: no packet with %s", labels[i].Kind, filter)
+		}
+		for _, line := range lines {
+			n, _ := strconv.ParseUint(line, 10, 64)
+			if n < labels[i].Frames[0] || n > labels[i].Frames[1] || !marked[line] {
+				t.Errorf("%s: frame %d (marked %v) is not within %v", labels[i].Kind, n, marked[line], labels[i].Frames)
+			}
+		}
+	}
+	total := uint64(0)
+	for _, m := range marked {
+		if m {
+			total++
+		}
+	}
+	want := uint64(0)
+	for _, l := range labels {
+		want += l.Packets
+	}
+	if total != want {
+		t.Errorf("%d frames are marked, the labels count %d", total, want)
+	}
+	var b bytes.Buffer
+	if err := labels.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	if back, err := ReadLabels(&b); err != nil || len(back) != len(labels) || back[3] != labels[3] {
+		t.Errorf("labels read back: %v, %+v", err, back)
+	}
+}
+
+func TestAnUnknownAttackIsRefused(t *testing.T) {
+	s := &Scenario{Attacks: []AttackAt{{Kind: "write.newhost"}}}
+	if _, err := s.Write(&bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "write.newhost") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestAddressesOfTheTableAreThoseOfTheSite(t *testing.T) {
+	for _, a := range Attacks() {
+		for _, s := range []string{a.source, a.target} {
+			if _, err := netip.ParseAddr(s); err != nil && s != everybody && s != "forged" {
+				t.Errorf("%s: %q is no address", a.Kind, s)
+			}
+		}
+	}
+}
