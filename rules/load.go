@@ -332,3 +332,14 @@ func (rd *reader) number(t text, what string, most uint64) uint64 {
 	}
 	return n
 }
+
+// Without returns the set without the rules of the ids given.
+func (s *Set) Without(ids ...string) *Set {
+	left := map[string]*Rule{}
+	for _, r := range s.rules {
+		if !contains(ids, r.ID) {
+			left[r.ID] = r
+		}
+	}
+	return build(left)
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-ics/weir/detect"
+	"github.com/weir-ics/weir/sinks"
+	"github.com/weir-ics/weir/sinks/influx"
+	"github.com/weir-ics/weir/sinks/jsonl"
+	"github.com/weir-ics/weir/store"
+)
+
+// outlets are where a run writes to.
+type outlets struct {
+	list  []outlet
+	store *store.Store
+	sinks []sinks.Sink
+	run   int64 // of the store
+}
+
+// openOutlets opens the store and the sinks of the configuration. live tells a
+// sensor, which must never wait, from a replay, which must not lose.
+func (c *config) openOutlets(log *slog.Logger, live bool, command string, input []string) (*outlets, error) {
+	o := &outlets{}
+	if c.Store.Path != "" {
+		s, err := store.Open(c.Store.Path, store.Options{
+			Retention: store.Retention{MaxBytes: int64(c.Store.MaxSize), MinuteAge: time.Duration(c.Store.MaxAge)},
+			Wait:      !live,
+			Kind:      kindNamed,
+			Log:       log,
+		})
+		if err != nil {
+			return nil, usage(err)
+		}
+		o.store = s
+		o.list = append(o.list, s)
+		o.run, err = s.BeginRun(context.Background(), store.Run{
+			Started: time.Now().UnixNano(), Command: command, Input: strings.Join(input, " "), Version: versionLine(),
+		})
+		if err != nil {
+			log.Warn("the store does not take note of this run", "error", err)
+		}
+	}
+	if c.InfluxDB.URL != "" {
+		token := c.InfluxDB.Token
+		if c.InfluxDB.TokenFile != "" {
+			data, err := os.ReadFile(c.InfluxDB.TokenFile)
+			if err != nil {
+				return nil, usage(errors.Join(fmt.Errorf("read influxdb.token-file: %w", err), o.abandon()))
+			}
+			token = strings.TrimSpace(string(data))
+		}
+		s, err := influx.New(influx.Options{
+			URL: c.InfluxDB.URL, Token: token, Org: c.InfluxDB.Org, Bucket: c.InfluxDB.Bucket,
+			Spool: c.InfluxDB.Spool, SpoolBytes: int64(c.InfluxDB.SpoolSize), Wait: !live,
+		})
+		if err != nil {
+			return nil, usage(errors.Join(err, o.abandon()))
+		}
+		o.addSink(s)
+	}
+	if c.Alerts.File != "" {
+		s, err := jsonl.Create(c.Alerts.File, sinks.LinesOptions{List: !live})
+		if err != nil {
+			return nil, usage(errors.Join(err, o.abandon()))
+		}
+		o.addSink(s)
+	}
+	return o, nil
+}
+
+func (o *outlets) addSink(s sinks.Sink) {
+	o.sinks = append(o.sinks, s)
+	o.list = append(o.list, s)
+}
+
+// abandon closes what was opened before an error.
+func (o *outlets) abandon() error {
+	var problems []error
+	for _, x := range o.list {
+		problems = append(problems, x.Close(context.Background()))
+	}
+	return errors.Join(problems...)
+}
+
+// endRun notes in the store how the run ended. It must come before the store is
+// closed.
+func (o *outlets) endRun(status detect.Status, summary string) error {
+	if o.store == nil {
+		return nil
+	}
+	ctx := context.Background()
+	return errors.Join(o.store.SetStatus(ctx, status), o.store.EndRun(ctx, o.run, time.Now().UnixNano(), summary))
+}
+
+// print says what became of what was written.
+func (o *outlets) print(w io.Writer) {
+	if o.store != nil {
+		r := o.store.Report()
+		fmt.Fprintf(w, "\n%s\nlook at it with: weir serve %s\n", r, r.Path)
+	}
+	for _, s := range o.sinks {
+		r := s.Report()
+		fmt.Fprintf(w, "%s\n", r)
+		if r.Problem != "" {
+			fmt.Fprintf(w, "  %s\n", r.Problem)
+		}
+	}
+}
+
+// kindNamed looks a kind up in the catalogue.
+func kindNamed(name string) *detect.Kind { return catalogue()[name] }
+
+func newLogger(cmd *cobra.Command, c *config) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Log.Level)); err != nil {
+		return nil, usage(fmt.Errorf("log.level: %q is none of debug, info, warn, error", c.Log.Level))
+	}
+	options := &slog.HandlerOptions{Level: level}
+	switch c.Log.Format {
+	case "text":
+		return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), options)), nil
+	}
+	return nil, usage(fmt.Errorf("log.format: %q is none of text, json", c.Log.Format))
+}

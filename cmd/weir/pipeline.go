@@ -1,0 +1,280 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"github.com/weir-ics/weir/capture"
+	"github.com/weir-ics/weir/detect"
+	"github.com/weir-ics/weir/detect/tags"
+	"github.com/weir-ics/weir/protocols"
+	"github.com/weir-ics/weir/rules"
+)
+
+// outlet takes in what the pipeline gives: a sink or the store.
+type outlet interface {
+	Write(ctx context.Context, out *detect.Output) error
+	Close(ctx context.Context) error
+}
+
+// pipeline is the whole way from packets to outlets.
+type pipeline struct {
+	schedule *detect.Schedule
+	engine   *capture.Engine
+	lanes    []*lane
+	site     *detect.Site
+	outlets  []outlet
+	lines    io.Writer // of --events, nil for none
+
+	first, last int64 // packet times
+	nextCount   int64
+	samples     []detect.Sample
+	buf         []byte
+	err         error
+	summary     summary
+}
+
+// pipelineOptions are what a pipeline is built from.
+type pipelineOptions struct {
+	settings detect.Settings
+	schedule *detect.Schedule
+	baseline *detect.Baseline
+	rules    *rules.Set
+	tags     *tags.List
+	workers  int
+	// values says whether samples are wanted by an outlet or the process model.
+	values  bool
+	events  io.Writer
+	outlets []outlet
+}
+
+// lane is what one worker carries: events to detectors, rules and values.
+type lane struct {
+	*worker
+	shard     *detect.Shard
+	matcher   *rules.Matcher
+	extractor *tags.Extractor
+	samples   []detect.Sample
+	event     *protocols.Event // in work, for report
+	keep      bool             // lines of --events
+	lines     []line
+	text      []byte
+	messages  [protocols.NumProtos]uint64
+	read      int // samples merged so far
+	written   int // lines merged so far
+}
+
+// line is a message of --events: where its text ends in lane.text.
+type line struct {
+	clock int64
+	frame uint64
+	end   int
+}
+
+func newPipeline(o pipelineOptions) *pipeline {
+	p := &pipeline{schedule: o.schedule, outlets: o.outlets, lines: o.events}
+	var handlers []capture.Handler
+	var shards []*detect.Shard
+	for range max(1, o.workers) {
+		l := &lane{shard: detect.NewShard(o.settings, o.schedule, o.baseline), matcher: o.rules.NewMatcher(), keep: o.events != nil}
+		if o.values {
+			l.extractor = tags.NewExtractor(o.tags, tags.Settings{})
+		}
+		l.worker = newWorker(l.observe, l.shard.Advance)
+		p.lanes = append(p.lanes, l)
+		handlers = append(handlers, l)
+		shards = append(shards, l.shard)
+	}
+	p.site = detect.NewSite(o.settings, o.schedule, o.baseline, shards)
+	p.engine = capture.New(capture.Settings{}, handlers)
+	p.engine.Tap(func(b *capture.Batch) {
+		if len(b.Packets) > 0 {
+			o.schedule.Begin(b.Packets[0].Clock)
+			if p.first == 0 {
+				p.first = b.Packets[0].Time
+			}
+		}
+	})
+	return p
+}
+
+// observe is the one place where an event goes to all who want it.
+func (l *lane) observe(e *protocols.Event) {
+	l.event = e
+	l.shard.Observe(e)
+	l.matcher.Observe(e, l.report)
+	if e.Proto == protocols.ProtoNetwork {
+		return
+	}
+	if l.extractor != nil && len(e.Points) > 0 {
+		l.extractor.Observe(e, &l.samples)
+	}
+	if e.Role == protocols.RoleLink || e.Role == protocols.RoleNotice {
+		return
+	}
+	l.messages[e.Proto]++
+	if l.keep {
+		l.text = append(appendLine(l.text, e), '\n')
+		l.lines = append(l.lines, line{e.Clock, e.Frame, len(l.text)})
+	}
+}
+
+func (l *lane) report(f detect.Finding) { l.shard.Add(l.event.Clock, l.event.Frame, &f) }
+
+// run reads the source to its end, or until ctx is cancelled; what was found up
+// to there is written all the same.
+func (p *pipeline) run(ctx context.Context, src capture.Source) error {
+	// Writing must go on when the reading is cancelled.
+	write := context.WithoutCancel(ctx)
+	err := p.engine.Run(ctx, src, func(clock int64) error { return p.step(write, clock) })
+	if err != nil {
+		return err
+	}
+	out := p.site.Finish(p.last)
+	out.Counters = p.counters()
+	return p.give(write, out)
+}
+
+// countEvery is how often, in packet time, the outlets are given the counters.
+const countEvery = int64(10 * time.Second)
+
+func (p *pipeline) step(ctx context.Context, clock int64) error {
+	p.last = clock
+	p.mergeSamples()
+	if err := p.mergeLines(); err != nil {
+		return err
+	}
+	out := p.site.Step(clock)
+	out.Samples = p.samples
+	if clock >= p.nextCount {
+		out.Counters = p.counters()
+		p.nextCount = clock + countEvery
+	}
+	return p.give(ctx, out)
+}
+
+func (p *pipeline) give(ctx context.Context, out *detect.Output) error {
+	p.summary.add(out)
+	for _, o := range p.outlets {
+		if err := o.Write(ctx, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// close ends the outlets, each with time to deliver what it holds.
+func (p *pipeline) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	var problems []error
+	for _, o := range p.outlets {
+		problems = append(problems, o.Close(ctx))
+	}
+	return errors.Join(problems...)
+}
+
+// mergeSamples puts the samples of all lanes in packet order.
+func (p *pipeline) mergeSamples() {
+	p.samples = p.samples[:0]
+	if len(p.lanes) == 1 {
+		p.samples, p.lanes[0].samples = p.lanes[0].samples, p.samples
+		return
+	}
+	for {
+		var best *lane
+		for _, l := range p.lanes {
+			if l.read < len(l.samples) && (best == nil || l.samples[l.read].Frame < best.samples[best.read].Frame) {
+				best = l
+			}
+		}
+		if best == nil {
+			break
+		}
+		p.samples = append(p.samples, best.samples[best.read])
+		best.read++
+	}
+	for _, l := range p.lanes {
+		l.samples, l.read = l.samples[:0], 0
+	}
+}
+
+// mergeLines writes the lines of --events of all lanes in packet order.
+func (p *pipeline) mergeLines() error {
+	if p.lines == nil {
+		return nil
+	}
+	p.buf = p.buf[:0]
+	for {
+		var best *lane
+		for _, l := range p.lanes {
+			if l.written < len(l.lines) && (best == nil || before(l.lines[l.written], best.lines[best.written])) {
+				best = l
+			}
+		}
+		if best == nil {
+			break
+		}
+		start := 0
+		if best.written > 0 {
+			start = best.lines[best.written-1].end
+		}
+		p.buf = append(p.buf, best.text[start:best.lines[best.written].end]...)
+		best.written++
+	}
+	for _, l := range p.lanes {
+		l.lines, l.text, l.written = l.lines[:0], l.text[:0], 0
+	}
+	if _, err := p.lines.Write(p.buf); err != nil {
+		return fmt.Errorf("write the messages: %w", err)
+	}
+	return nil
+}
+
+func before(a, b line) bool {
+	return a.clock < b.clock || a.clock == b.clock && a.frame < b.frame
+}
+
+// counters are those of every part.
+func (p *pipeline) counters() []counter {
+	var t tally
+	stats := p.engine.Stats()
+	stats.Each(t.add)
+	for _, l := range p.lanes {
+		l.router.Each(t.add)
+		shard := l.shard.Stats()
+		shard.Each(t.add)
+		t.add("rules.failed", l.matcher.Failed)
+		if l.extractor != nil {
+			extracted := l.extractor.Stats()
+			extracted.Each(t.add)
+		}
+		for proto, n := range l.messages {
+			if n > 0 {
+				t.add(protocols.Proto(proto).String()+".messages", n)
+			}
+		}
+	}
+	site := p.site.Stats()
+	site.Each(t.add)
+	return t.sorted()
+}
+
+// status says what the sensor is doing, or did.
+func (p *pipeline) status(source string, live bool) detect.Status {
+	st := detect.Status{Mode: detect.Watching, Since: p.first, First: p.first, Clock: p.last, Unseen: -1, Source: source, Live: live}
+	switch from := p.schedule.WatchFrom(); {
+	case from > p.last:
+		st.Mode = detect.Learning
+		if from != math.MaxInt64 {
+			st.Until = from
+		}
+	case from > p.first:
+		st.Since = from
+	}
+	return st
+}
