@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/netip"
 
 	"github.com/weir-ics/weir/detect"
@@ -41,8 +42,14 @@ type alertBody struct {
 }
 
 func encodeAlert(a *detect.Alert) (string, error) {
+	// JSON has no infinity, and a surprise may be infinite.
+	score := a.Score
+	if score != score {
+		score = 0
+	}
+	score = max(-math.MaxFloat64, min(score, math.MaxFloat64))
 	b := alertBody{
-		Severity: a.Severity.String(), Score: a.Score, Key: a.Key, Start: a.Start, Time: a.Time, Clear: a.Clear,
+		Severity: a.Severity.String(), Score: score, Key: a.Key, Start: a.Start, Time: a.Time, Clear: a.Clear,
 		FirstFrame: a.FirstFrame, LastFrame: a.LastFrame, Proto: a.Proto, Client: a.Client, Server: a.Server,
 		Function: a.Function, FunctionName: a.FunctionName, Points: a.Points, Title: a.Title, Observed: a.Observed,
 		Expected: a.Expected, Explanation: a.Explanation, Techniques: a.Techniques, Rule: a.Rule,

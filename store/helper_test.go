@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/weir-ics/weir/detect"
 	"github.com/weir-ics/weir/protocols"
@@ -98,4 +97,3 @@ func (s *Store) inspect(f func(*writer)) error {
 	return s.ask(context.Background(), ask{do: func(context.Context, sqlConn) error { f(s.write); return nil }})
 }
 
-const _ = time.Second

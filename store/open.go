@@ -27,6 +27,8 @@ var ErrForeign = errors.New("not a store of weir")
 type Store struct {
 	path string
 	opt  Options
+	// batchOctets is when a batch is committed at once.
+	batchOctets int
 	// write is held by the writer goroutine, read by everybody else.
 	write *writer
 	read  *sql.DB
@@ -111,6 +113,10 @@ func open(path string, opt Options) (*Store, error) {
 		report: Report{Path: path},
 	}
 	s.room.L = &s.mu
+	s.batchOctets = batchOctets
+	if limit := opt.Retention.MaxBytes; limit > 0 {
+		s.batchOctets = int(min(batchOctets, max(limit/64, 16<<10)))
+	}
 	go s.run()
 	return s, nil
 }
@@ -202,6 +208,12 @@ func (w *writer) prepare(ctx context.Context) error {
 	}
 	if err := w.c.QueryRowContext(ctx, "PRAGMA page_size").Scan(&w.pageSize); err != nil {
 		return err
+	}
+	if limit := w.opt.Retention.MaxBytes; limit > 0 {
+		// shrink keeps clear of it; this is for when it cannot.
+		if _, err := w.c.ExecContext(ctx, fmt.Sprintf("PRAGMA max_page_count = %d", limit/w.pageSize)); err != nil {
+			return err
+		}
 	}
 	for _, t := range []struct {
 		table string

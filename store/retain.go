@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -60,29 +61,21 @@ const (
 	tierHour   = 2
 )
 
-// maintain sums up what is over and drops what is too old or too much. It does
-// a bounded part of the work each time.
+// maintain drops what is too old or too much and sums up what is over. It does a
+// bounded part of the work each time.
 func (s *Store) maintain(ctx context.Context) {
-	w := s.write
 	begun := time.Now()
-	if _, err := w.c.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return // busy: next time
-	}
-	err := func() error {
-		if err := s.rollUp(ctx, begun); err != nil {
-			return err
-		}
-		if err := s.age(ctx); err != nil {
-			return err
-		}
-		return s.shrink(ctx)
-	}()
+	// Room is made first, and whatever becomes of the rest.
+	err := s.inTransaction(ctx, func() error { return s.shrink(ctx) })
 	if err == nil {
-		_, err = w.c.ExecContext(ctx, "COMMIT")
+		err = s.inTransaction(ctx, func() error {
+			if err := s.rollUp(ctx, begun); err != nil {
+				return err
+			}
+			return s.age(ctx)
+		})
 	}
-	if err != nil {
-		_, _ = w.c.ExecContext(ctx, "ROLLBACK")
-	}
+	w := s.write
 	if (err != nil) != w.untidy {
 		w.untidy = err != nil
 		if w.untidy {
@@ -91,14 +84,33 @@ func (s *Store) maintain(ctx context.Context) {
 	}
 }
 
-// age drops chunks that are older than their tier keeps them.
+func (s *Store) inTransaction(ctx context.Context, f func() error) error {
+	c := s.write.c
+	if _, err := c.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err := f()
+	if err == nil {
+		_, err = c.ExecContext(ctx, "COMMIT")
+	}
+	if err != nil {
+		_, _ = c.ExecContext(ctx, "ROLLBACK")
+	}
+	return err
+}
+
+// age drops chunks that are older than their tier keeps them, and summed up.
 func (s *Store) age(ctx context.Context) error {
+	if s.write.sweep.going {
+		return nil
+	}
 	r := &s.opt.Retention
+	done := [...]int64{s.write.sweep.target, floor(s.write.sweep.target, day), math.MaxInt64}
 	for tier, age := range []time.Duration{r.RawAge, r.MinuteAge, r.HourAge} {
 		if age < 0 {
 			continue
 		}
-		if _, err := s.dropChunks(ctx, tier, "end < ?", s.write.clock-int64(age)); err != nil {
+		if _, err := s.dropChunks(ctx, tier, "end < ?", min(s.write.clock-int64(age), done[tier])); err != nil {
 			return err
 		}
 	}
@@ -154,6 +166,10 @@ func (s *Store) shrink(ctx context.Context) error {
 
 // dropOldest drops some of the oldest of the least telling.
 func (s *Store) dropOldest(ctx context.Context) (bool, error) {
+	// What is summed up is not lost altogether.
+	if n, err := s.dropChunks(ctx, tierRaw, "end < ?", s.write.sweep.target); err != nil || n > 0 {
+		return true, err
+	}
 	for tier := range 3 {
 		if n, err := s.dropChunks(ctx, tier, "1"); err != nil || n > 0 {
 			return true, err

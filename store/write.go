@@ -137,7 +137,7 @@ func (s *Store) Write(ctx context.Context, out *detect.Output) error {
 			s.keepCounters(s.latest, out.Clock)
 		}
 	}
-	if b.octets >= batchOctets {
+	if b.octets >= s.batchOctets {
 		select {
 		case s.kick <- struct{}{}:
 		default:
@@ -149,14 +149,15 @@ func (s *Store) Write(ctx context.Context, out *detect.Output) error {
 const (
 	// counterInterval is how far apart, in packet time, counters are kept.
 	counterInterval = 60e9
-	// batchOctets is when a batch is committed without waiting for the time.
+	// batchOctets is when a batch is committed without waiting for the time; of a
+	// small store, its 64th part.
 	batchOctets = 2 << 20
 )
 
 // waitForRoom waits until the writer has taken a batch that is big enough; a
 // writer that cannot write is not waited for.
 func (s *Store) waitForRoom(ctx context.Context) {
-	if s.pending.octets < 2*batchOctets || s.failing {
+	if s.pending.octets < 2*s.batchOctets || s.failing {
 		return
 	}
 	stop := context.AfterFunc(ctx, func() {
@@ -165,7 +166,7 @@ func (s *Store) waitForRoom(ctx context.Context) {
 		s.mu.Unlock()
 	})
 	defer stop()
-	for s.pending.octets >= 2*batchOctets && !s.failing && !s.closed && ctx.Err() == nil {
+	for s.pending.octets >= 2*s.batchOctets && !s.failing && !s.closed && ctx.Err() == nil {
 		s.room.Wait()
 	}
 }

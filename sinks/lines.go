@@ -1,0 +1,246 @@
+package sinks
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/weir-ics/weir/detect"
+)
+
+// Lines writes alerts one after another to a file or another writer, in a format
+// that it is given. It is what the sub-packages jsonl and text are made of.
+//
+// As a log it writes every state an alert goes through, at once. As a list it
+// keeps the last state of each alert in memory and writes them all when it is
+// closed, in the order of start, then ID: that is the same, byte for byte, for
+// the same input.
+type Lines struct {
+	name   string
+	format Format
+	list   bool
+	limit  int
+	w      io.Writer
+	finish func(error) error // closes, or puts in place, what w writes to
+
+	mu     sync.Mutex
+	last   map[string]*entry
+	buf    []byte
+	torn   bool // the last write ended in the middle of a line
+	closed bool
+	report Report
+}
+
+type entry struct {
+	start int64
+	id    string
+	text  []byte
+}
+
+// Format appends an alert in its present state, with its line end.
+type Format func(dst []byte, a *detect.Alert) []byte
+
+// DefaultLimit is how many alerts a list keeps if it is not told.
+const DefaultLimit = 200_000
+
+// LinesOptions say how Lines writes. The zero value is a log.
+type LinesOptions struct {
+	// List makes it a list.
+	List bool
+	// Limit is the most alerts a list keeps; further ones are counted as lost.
+	// 0 is DefaultLimit.
+	Limit int
+}
+
+// NewLines makes Lines that write to w, which it never closes. name is for
+// people.
+func NewLines(w io.Writer, name string, format Format, opt LinesOptions) *Lines {
+	if opt.Limit <= 0 {
+		opt.Limit = DefaultLimit
+	}
+	return &Lines{name: name, format: format, list: opt.List, limit: opt.Limit, w: w, last: map[string]*entry{}, report: Report{Sink: name}}
+}
+
+// CreateLines makes Lines that write to a file. A log is appended to, and a line
+// that an earlier run left unfinished is ended first. A list takes the place of
+// the file when it is closed, all at once, so that nobody ever reads half of it;
+// until then the file is as it was.
+func CreateLines(path string, format Format, opt LinesOptions) (*Lines, error) {
+	info, err := os.Stat(path)
+	if err == nil && info.IsDir() {
+		return nil, fmt.Errorf("write alerts to %s: it is a directory", path)
+	}
+	if opt.List && (err != nil || info.Mode().IsRegular()) {
+		return createList(path, format, opt)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o640)
+	if err != nil {
+		// A pipe or a device may not be readable.
+		if f, err = os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o640); err != nil {
+			return nil, fmt.Errorf("write alerts: %w", err)
+		}
+	}
+	l := NewLines(f, path, format, opt)
+	var end [1]byte
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
+		if _, err := f.ReadAt(end[:], info.Size()-1); err == nil {
+			l.torn = end[0] != '\n'
+		}
+	}
+	l.finish = func(err error) error { return errors.Join(err, f.Close()) }
+	return l, nil
+}
+
+func createList(path string, format Format, opt LinesOptions) (*Lines, error) {
+	// Made now, so that a folder that cannot be written to is known at once.
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return nil, fmt.Errorf("write alerts to %s: %w", path, err)
+	}
+	l := NewLines(f, path, format, opt)
+	l.finish = func(err error) error {
+		if err == nil {
+			err = f.Chmod(0o640)
+		}
+		if err == nil {
+			err = f.Sync()
+		}
+		err = errors.Join(err, f.Close())
+		if err == nil {
+			err = os.Rename(f.Name(), path)
+		}
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+		return err
+	}
+	return l, nil
+}
+
+// Write takes in the alerts of one step. A log that cannot be written to counts
+// what it lost, says so in its Report, and goes on.
+func (l *Lines) Write(_ context.Context, out *detect.Output) error {
+	if len(out.Alerts) == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return fmt.Errorf("write alerts to %s: it is closed", l.name)
+	}
+	if l.list {
+		for i := range out.Alerts {
+			l.remember(&out.Alerts[i])
+		}
+		return nil
+	}
+	l.buf = l.buf[:0]
+	if l.torn {
+		l.buf = append(l.buf, '\n')
+	}
+	for i := range out.Alerts {
+		l.buf = l.format(l.buf, &out.Alerts[i])
+	}
+	_ = l.put(uint64(len(out.Alerts))) // it is in the report
+	return nil
+}
+
+func (l *Lines) remember(a *detect.Alert) {
+	e := l.last[a.ID]
+	if e == nil {
+		if len(l.last) >= l.limit {
+			l.report.Lost.Alerts++
+			l.report.Problem = fmt.Sprintf("there are more than %d alerts; the later ones are left out", l.limit)
+			return
+		}
+		e = &entry{id: strings.Clone(a.ID)}
+		l.last[e.id] = e
+	}
+	e.start = a.Start
+	e.text = l.format(e.text[:0], a)
+}
+
+// put writes buf, which holds n alerts.
+func (l *Lines) put(n uint64) error {
+	written, err := l.w.Write(l.buf)
+	if err == nil {
+		l.torn = false
+		l.report.Written.Alerts += n
+		return nil
+	}
+	if written > 0 {
+		l.torn = l.buf[written-1] != '\n'
+	}
+	l.report.Lost.Alerts += n
+	l.report.Problem = fmt.Sprintf("write alerts to %s: %v", l.name, err)
+	return err
+}
+
+// Flush does nothing: a log is written at once, a list when it is closed.
+func (l *Lines) Flush(context.Context) error { return nil }
+
+// Close writes what a list holds, and closes the file.
+func (l *Lines) Close(context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	var err error
+	if l.list {
+		err = l.writeList()
+	}
+	if l.finish != nil {
+		err = l.finish(err)
+	}
+	if err != nil {
+		if l.list {
+			l.report.Lost.Add(l.report.Written)
+			l.report.Written = Counts{}
+		}
+		return fmt.Errorf("write alerts to %s: %w", l.name, err)
+	}
+	if l.report.Lost.Alerts > 0 {
+		return fmt.Errorf("write alerts to %s: %s lost: %s", l.name, plural(l.report.Lost.Alerts, "alert"), l.report.Problem)
+	}
+	return nil
+}
+
+func (l *Lines) writeList() error {
+	all := make([]*entry, 0, len(l.last))
+	for _, e := range l.last {
+		all = append(all, e)
+	}
+	slices.SortFunc(all, func(a, b *entry) int {
+		return cmp.Or(cmp.Compare(a.start, b.start), strings.Compare(a.id, b.id))
+	})
+	var err error
+	n := uint64(0)
+	l.buf = l.buf[:0]
+	for i, e := range all {
+		l.buf = append(l.buf, e.text...)
+		n++
+		if len(l.buf) >= 1<<16 || i == len(all)-1 {
+			if e := l.put(n); err == nil {
+				err = e
+			}
+			l.buf, n = l.buf[:0], 0
+		}
+	}
+	return err
+}
+
+// Report says what was written. A log counts the states of alerts.
+func (l *Lines) Report() Report {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.report
+}
