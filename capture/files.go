@@ -38,6 +38,7 @@ type Files struct {
 	mu         sync.Mutex // guards what follows
 	errs       []*ReadError
 	interfaces []Interface
+	known      map[Interface]uint16
 }
 
 // file is one of several.
@@ -54,7 +55,7 @@ type file struct {
 // gzip or zstd, whatever their names; "-" is the standard input. It always
 // succeeds; what is wrong with a file is found when it is read.
 func Open(paths []string, opts FileOptions) *Files {
-	s := &Files{opts: opts, pool: newBlockPool()}
+	s := &Files{opts: opts, pool: newBlockPool(), known: map[Interface]uint16{}}
 	if s.opts.Stdin == nil {
 		s.opts.Stdin = os.Stdin
 	}
@@ -95,15 +96,16 @@ func (s *Files) Counters() SourceCounters {
 func (s *Files) addInterface(i Interface) uint16 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for n, have := range s.interfaces {
-		if have == i {
-			return uint16(n) // a file that was looked at and opened again, or a new section
-		}
+	if n, ok := s.known[i]; ok {
+		return n // a file that was looked at and opened again, or a new section
 	}
-	if len(s.interfaces) < 1<<16 {
-		s.interfaces = append(s.interfaces, i)
+	if len(s.interfaces) == 1<<16 {
+		return 1<<16 - 1 // so many that the last stands for the rest
 	}
-	return uint16(len(s.interfaces) - 1)
+	n := uint16(len(s.interfaces))
+	s.interfaces = append(s.interfaces, i)
+	s.known[i] = n
+	return n
 }
 
 func (s *Files) report(e *ReadError) {
