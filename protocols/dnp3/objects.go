@@ -36,38 +36,39 @@ type objectsResult struct {
 // sent it.
 func decodeObjects(m *Message, ev *protocols.Event, body []byte, f *function, r *objectsResult) {
 	for len(body) > 0 {
-		rest, ok := decodeHeader(m, ev, body, f, r)
-		if !ok {
+		var ok bool
+		if body, ok = decodeHeader(m, ev, body, f, r); !ok {
 			m.Unparsed = body
 			return
 		}
-		body = rest
 	}
 }
 
 // decodeHeader decodes one object header with its objects and returns what
-// comes after.
+// comes after. If ok is false that cannot be decoded.
 func decodeHeader(m *Message, ev *protocols.Event, body []byte, f *function, r *objectsResult) (rest []byte, ok bool) {
 	if len(body) < 3 {
 		ev.Violate(ObjectLength, int64(len(body)), 3)
-		return nil, false
+		return body, false
 	}
 	o := Object{Group: body[0], Variation: body[1], Qualifier: body[2], base: r.base, baseState: r.baseState}
 	prefix, code := o.Qualifier>>qualifierPrefixShift, o.Qualifier&0x0F
 	if prefix > 7 || prefixCodes[prefix].reserved || rangeCodes[code].reserved {
-		ev.Violate(Qualifier, int64(o.Qualifier), int64(o.Qualifier&0x7F))
-		return nil, false
+		ev.Violate(Qualifier, int64(o.Qualifier), int64(code))
+		m.Objects = append(m.Objects, o)
+		return body[3:], false
 	}
 	if !validQualifier(o.Qualifier) {
 		ev.Violate(Qualifier, int64(o.Qualifier), int64(code))
 		if rangeCodes[code].fields != 1 {
-			return nil, false
+			m.Objects = append(m.Objects, o)
+			return body[3:], false
 		}
 	}
 	q := &rangeCodes[code]
 	if need := 3 + int(q.size)*int(q.fields); len(body) < need {
 		ev.Violate(ObjectLength, int64(len(body)), int64(need))
-		return nil, false
+		return body, false
 	}
 	body = body[3:]
 	switch q.fields {
@@ -78,7 +79,7 @@ func decodeHeader(m *Message, ev *protocols.Event, body []byte, f *function, r *
 		if o.Stop < o.Start {
 			ev.Violate(ObjectRange, int64(o.Stop), int64(o.Start))
 			m.Objects = append(m.Objects, o)
-			return nil, false
+			return body[int(q.size)*2:], false
 		}
 		o.Count = o.Stop - o.Start
 		if o.Count != math.MaxUint32 {
@@ -103,10 +104,7 @@ func decodeHeader(m *Message, ev *protocols.Event, body []byte, f *function, r *
 	if g != nil {
 		o.report(ev, g, f, r)
 	}
-	if !ok {
-		return nil, false
-	}
-	return body[size:], true
+	return body[size:], ok
 }
 
 // carried tells whether objects follow a header.
@@ -137,7 +135,7 @@ func (o *Object) extent(ev *protocols.Event, body []byte) (size int, ok bool) {
 	case prefix.size > 0 && !prefix.index:
 		return o.sizedExtent(ev, body, int(prefix.size))
 	case v == nil:
-		return len(body), len(body) == 0
+		return 0, len(body) == 0
 	case o.Count == 0 && o.Qualifier&0x0F == QualifierAll:
 		// "All" cannot be followed by objects.
 		if len(body) > 0 {
