@@ -36,13 +36,16 @@ func appendHex(dst []byte, b byte) []byte { return append(dst, hexDigits[b>>4], 
 // decoding uses. What a message got from its request is not part of it.
 func AppendPDU(dst []byte, m *Message) []byte {
 	f := m.Info()
+	bit := byte(0)
 	if m.IsException {
-		dst = append(dst, m.Function|0x80, m.Exception)
-		return append(dst, m.Extra...)
+		bit = 0x80
 	}
-	dst = append(dst, m.Function)
+	dst = append(dst, m.Function|bit)
 	if m.Body != nil {
 		return append(dst, m.Body...)
+	}
+	if m.IsException {
+		return append(append(dst, m.Exception), m.Extra...)
 	}
 	l := f.layout(m.Response)
 	for i := 0; i < len(l.Fields); i++ {

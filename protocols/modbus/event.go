@@ -43,8 +43,7 @@ func addRanges(e *protocols.Event, m *Message, f *Function, access protocols.Acc
 				return
 			}
 			data = data[n:]
-			e.Ranges = append(e.Ranges, protocols.Range{Kind: f.Kind, Access: access,
-				First: uint32(g.File)<<16 | uint32(g.Record), Count: uint32(g.Length)})
+			addRecords(e, access, g.File, g.Record, g.Length)
 		}
 	}
 	if address, ok := m.Get(FieldAddress); ok {
@@ -88,7 +87,7 @@ func addWrites(e *protocols.Event, m *Message, f *Function, access protocols.Acc
 				return
 			}
 			data = data[n:]
-			addRegisters(e, g.Data, f.Kind, access, uint32(g.File)<<16|uint32(g.Record), int(g.Length))
+			addRegisters(e, g.Data, f.Kind, access, recordIndex(g.File, g.Record), int(g.Length))
 		}
 	case 23:
 		addRegisters(e, m.Data, f.Kind, access, uint32(m.fields[FieldWriteAddress]), int(m.fields[FieldWriteQuantity]))
@@ -178,6 +177,16 @@ func addReport(e *protocols.Event, kind protocols.PointKind, first, count uint16
 	}
 }
 
+// recordIndex is how an Event counts file records.
+func recordIndex(file, record uint16) uint32 { return uint32(file)<<16 | uint32(record) }
+
+func addRecords(e *protocols.Event, access protocols.Access, file, record, length uint16) {
+	if length > 0 {
+		e.Ranges = append(e.Ranges, protocols.Range{Kind: protocols.KindFileRecord, Access: access,
+			First: recordIndex(file, record), Count: uint32(length)})
+	}
+}
+
 // fillFileRecords gives the groups of a response the files and records that the
 // request's groups named, in the same order (AP 6.14).
 func fillFileRecords(e *protocols.Event, m *Message, x *transaction) {
@@ -192,10 +201,8 @@ func fillFileRecords(e *protocols.Event, m *Message, x *transaction) {
 			return
 		}
 		data, asked = data[n:], asked[k:]
-		first := uint32(q.File)<<16 | uint32(q.Record)
-		e.Ranges = append(e.Ranges, protocols.Range{Kind: protocols.KindFileRecord, Access: protocols.AccessReport,
-			First: first, Count: uint32(g.Length)})
-		addRegisters(e, g.Data, protocols.KindFileRecord, protocols.AccessReport, first, int(g.Length))
+		addRecords(e, protocols.AccessReport, q.File, q.Record, g.Length)
+		addRegisters(e, g.Data, protocols.KindFileRecord, protocols.AccessReport, recordIndex(q.File, q.Record), int(g.Length))
 	}
 }
 
@@ -213,8 +220,7 @@ func fillAsked(e *protocols.Event, x *transaction) {
 				return
 			}
 			data = data[n:]
-			e.Ranges = append(e.Ranges, protocols.Range{Kind: f.Kind, Access: f.access,
-				First: uint32(g.File)<<16 | uint32(g.Record), Count: uint32(g.Length)})
+			addRecords(e, f.access, g.File, g.Record, g.Length)
 		}
 	}
 	if x.has&(1<<FieldAddress) != 0 && x.quantity > 0 {

@@ -275,9 +275,9 @@ func (m *Message) parseTail(pdu []byte, at, counted int, e *protocols.Event) {
 	case TailBits:
 		m.checkBits(e)
 	case TailObjects:
-		m.checkObjects(len(pdu), at, e)
+		m.checkObjects(pdu, e)
 	case TailFileRequests, TailFileRecords, TailFileWrites:
-		m.checkFiles(e)
+		m.checkFiles(pdu, e)
 	}
 }
 
@@ -329,32 +329,36 @@ func (m *Message) checkPadding(q int, e *protocols.Event) {
 	}
 }
 
-func (m *Message) checkObjects(size, at int, e *protocols.Event) {
+func (m *Message) checkObjects(pdu []byte, e *protocols.Event) {
 	data := m.Data
 	for n := int(m.fields[FieldObjectCount]); n > 0; n-- {
 		if len(data) < 2 || len(data) < 2+int(data[1]) {
 			m.Missing = 1
-			e.Violate(ViolationLength, int64(size), int64(size+1))
+			e.Violate(ViolationLength, int64(len(pdu)), int64(len(pdu)+1))
 			return
 		}
 		data = data[2+int(data[1]):]
 	}
 	if len(data) > 0 {
-		e.Violate(ViolationLength, int64(size), int64(size-len(data)))
-		m.Extra = data
-		m.Data = m.Data[:len(m.Data)-len(data)]
+		e.Violate(ViolationLength, int64(len(pdu)), int64(len(pdu)-len(data)))
+		m.cut(pdu, len(data))
 	}
 }
 
+// cut takes the last n octets of Data, and what follows them, for Extra.
+func (m *Message) cut(pdu []byte, n int) {
+	m.Data = m.Data[:len(m.Data)-n]
+	m.Extra = pdu[len(pdu)-n-len(m.Extra):]
+}
+
 // checkFiles walks the groups of functions 20 and 21.
-func (m *Message) checkFiles(e *protocols.Event) {
+func (m *Message) checkFiles(pdu []byte, e *protocols.Event) {
 	data := m.Data
 	for len(data) > 0 {
 		g, n := nextGroup(m.layout.Tail, data)
 		if n == 0 {
 			e.Violate(ViolationLength, int64(len(m.Data)), int64(len(m.Data)-len(data)))
-			m.Extra = data
-			m.Data = m.Data[:len(m.Data)-len(data)]
+			m.cut(pdu, len(data))
 			return
 		}
 		if g.Reference != 6 {
