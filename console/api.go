@@ -228,11 +228,12 @@ func (c *console) apiAsset(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, http.StatusNotFound, "that is not an IP address")
 		return
 	}
-	a, ok, err := c.findAsset(r, ip)
+	all, err := c.data.Assets(r.Context())
 	if err != nil {
 		c.broken(w, r, "read the assets", err)
 		return
 	}
+	a, ok := findAsset(all, ip)
 	if !ok {
 		c.fail(w, r, http.StatusNotFound, "no host with that address has been seen")
 		return

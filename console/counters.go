@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/weir-ics/weir/detect"
@@ -8,19 +9,54 @@ import (
 
 // What the sensor saw and what it did not see, told from its counters.
 
-// losses are the words by which a counter's name says that something was not
+// lossWords are the words by which a counter's name says that something was not
 // seen, not understood or not kept.
-var losses = []string{
-	"lost", "loss", "dropped", "drops", "evicted", "truncated", "overflow", "full", "skipped", "gap", "unreadable", "cut",
-	"failed", "refused", "undecoded", "discarded", "malformed", "folded", "abandoned", "corrupt", "missing", "missed",
+var lossWords = []string{
+	"lost", "dropped", "evicted", "refused", "truncated", "malformed", "unsupported", "skipped", "unfinished",
+	"cut", "gap", "gaps", "expired", "overflow", "discarded", "failed", "unreadable",
+}
+
+// noLoss are counters whose name has such a word and means something else: a
+// connection that a host refused, one that was quiet for long, what was kept
+// as long as it had to be.
+var noLoss = []string{"tcp.refused", "conns.expired", "store.evicted."}
+
+// lossTitles are losses as a person would call them.
+var lossTitles = map[string]string{
+	"kernel.dropped":         "Packets dropped by the kernel",
+	"interface.dropped":      "Packets dropped by the interface",
+	"class.truncated":        "Packets captured without their headers",
+	"class.malformed":        "Malformed packets",
+	"class.link-unsupported": "Packets of a link type that is not read",
+	"ip.fragments-expired":   "IP fragments whose rest never came",
+	"ip.fragments-evicted":   "IP fragments let go for want of room",
+	"ip.fragments-refused":   "IP fragments that made no sense",
+	"payload.cut":            "Packets whose payload was cut",
+	"payload.cut-bytes":      "Payload octets that were cut",
+	"tcp.gaps":               "Holes in TCP streams",
+	"tcp.gap-bytes":          "Octets in holes of TCP streams",
+	"conns.evicted":          "Connections let go for want of room",
+	"hosts.evicted":          "Hosts forgotten for want of room",
+	"modbus.gaps":            "Holes in Modbus conversations",
+	"modbus.skipped-bytes":   "Octets that belong to no Modbus message",
+	"modbus.pending-lost":    "Modbus requests whose answer fell into a hole",
+	"dnp3.lost-octets":       "Octets missing in DNP3 conversations",
+	"dnp3.skipped-octets":    "Octets that belong to no DNP3 frame",
+	"detect.links-refused":   "Links too many to learn",
+	"store.values.lost":      "Values the store could not keep",
+	"store.alerts.lost":      "Alerts the store could not keep",
 }
 
 func isLoss(name string) bool {
-	for _, w := range strings.FieldsFunc(name, func(r rune) bool { return r == '.' || r == '-' || r == '_' }) {
-		for _, l := range losses {
-			if w == l || w == l+"s" {
-				return true
-			}
+	if _, ok := lossTitles[name]; ok {
+		return true
+	}
+	if slices.ContainsFunc(noLoss, func(n string) bool { return strings.HasPrefix(name, n) }) {
+		return false
+	}
+	for w := range strings.FieldsFuncSeq(name, punctuation) {
+		if slices.Contains(lossWords, w) {
+			return true
 		}
 	}
 	return false
@@ -30,15 +66,13 @@ func isLoss(name string) bool {
 var traffic = []struct{ name, title string }{
 	{"packets", "Packets"},
 	{"bytes", "Octets"},
-	{"messages", "Messages"},
-	{"events", "Messages"},
-	{"modbus.messages", "Modbus messages"},
+	{"conversations", "Conversations"},
 	{"modbus.requests", "Modbus requests"},
 	{"modbus.responses", "Modbus responses"},
-	{"dnp3.messages", "DNP3 messages"},
-	{"dnp3.fragments", "DNP3 fragments"},
-	{"values", "Values"},
-	{"samples", "Values"},
+	{"modbus.exceptions", "Modbus exceptions"},
+	{"dnp3.frames", "DNP3 frames"},
+	{"dnp3.fragments", "DNP3 messages"},
+	{"tags.samples", "Values"},
 }
 
 type counterView struct {
@@ -64,7 +98,7 @@ func viewCounters(clock int64, counters []detect.Counter) countersView {
 		if isLoss(c.Name) {
 			v.LossKinds++
 			if c.Value > 0 {
-				v.Lost = append(v.Lost, counterView{c.Name, sentence(c.Name), c.Value})
+				v.Lost = append(v.Lost, counterView{c.Name, lossTitle(c.Name), c.Value})
 			}
 		}
 	}
@@ -76,12 +110,21 @@ func viewCounters(clock int64, counters []detect.Counter) countersView {
 	return v
 }
 
-// sentence makes a counter's name readable: "stream.gaps" is "stream gaps".
-func sentence(name string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '.' || r == '-' || r == '_' {
-			return ' '
-		}
-		return r
-	}, name)
+// lossTitle is a loss's title, or its name made readable: "tags.partial-reads"
+// is "tags: partial reads".
+func lossTitle(name string) string {
+	if t, ok := lossTitles[name]; ok {
+		return t
+	}
+	subject, rest, ok := strings.Cut(name, ".")
+	if !ok {
+		subject, rest = "", name
+	}
+	words := strings.Join(strings.FieldsFunc(rest, punctuation), " ")
+	if subject == "" {
+		return words
+	}
+	return subject + ": " + words
 }
+
+func punctuation(r rune) bool { return r == '.' || r == '-' || r == '_' }

@@ -2,12 +2,14 @@ package console
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/weir-ics/weir/detect"
@@ -26,8 +28,8 @@ type fake struct {
 	samples   map[string][]detect.Bucket
 	counters  []detect.Counter
 	packets   []detect.Bucket
-	// fail, if set, is what every method answers with.
-	fail error
+	// broken makes every method answer with errDisk.
+	broken atomic.Bool
 	// saw is the last alert query.
 	saw detect.AlertQuery
 }
@@ -47,6 +49,15 @@ var (
 
 // hostile is a device name as an attacker would choose it.
 const hostile = `<img src=x onerror="fetch('//evil.example/')"><script>alert(1)</script>`
+
+var errDisk = errors.New("open /var/lib/weir/secret.db: disk I/O error")
+
+func (f *fake) err() error {
+	if f.broken.Load() {
+		return errDisk
+	}
+	return nil
+}
 
 func at(h, m, s int) int64 {
 	return day.Add(time.Duration(h)*time.Hour + time.Duration(m)*time.Minute + time.Duration(s)*time.Second).UnixNano()
@@ -181,9 +192,10 @@ func newFake() *fake {
 
 	f.points()
 	f.counters = []detect.Counter{
-		{Name: "packets", Value: 458_902}, {Name: "bytes", Value: 38_114_020}, {Name: "capture.dropped", Value: 0}, {Name: "capture.truncated", Value: 0},
-		{Name: "stream.gaps", Value: 2}, {Name: "stream.evicted", Value: 0}, {Name: "modbus.messages", Value: 361_204}, {Name: "dnp3.messages", Value: 28_801},
-		{Name: "values", Value: 912_440}, {Name: "detect.links.evicted", Value: 0},
+		{Name: "packets", Value: 458_902}, {Name: "bytes", Value: 38_114_020}, {Name: "kernel.dropped", Value: 0}, {Name: "class.truncated", Value: 0},
+		{Name: "tcp.gaps", Value: 2}, {Name: "tcp.gap-bytes", Value: 1_460}, {Name: "tcp.refused", Value: 5}, {Name: "conns.evicted", Value: 0},
+		{Name: "conversations", Value: 141}, {Name: "modbus.requests", Value: 180_604}, {Name: "modbus.responses", Value: 180_598}, {Name: "dnp3.fragments", Value: 28_801},
+		{Name: "tags.samples", Value: 912_440}, {Name: "store.evicted.values", Value: 20_000}, {Name: "detect.links-refused", Value: 0},
 	}
 	for i, total := 0, 0.0; i <= 642; i++ {
 		t := at(0, 0, 0) + int64(i)*60e9
@@ -222,15 +234,15 @@ func (f *fake) points() {
 	}
 	noise := func(t float64) float64 { return math.Mod(math.Abs(math.Sin(t*12.9898)*43758.5453), 1) - 0.5 }
 	const cycle, off = 42.0, 263.3
-	on := func(t float64) bool { return t < off && math.Mod(t, cycle) > 22 }
+	on := func(t float64) bool { return t < off && math.Mod(t+15, cycle) > 22 }
 	add("1a", plc1, protocols.KindHoldingRegister, 40, "T1_LEVEL", "m", "float32 ABCD", func(t float64) float64 {
-		m := math.Mod(math.Min(t, off), cycle)
+		m := math.Mod(math.Min(t, off)+15, cycle)
 		l := 2.0 + 1.3*m/22
 		if m > 22 {
 			l = 3.3 - 1.3*(m-22)/20
 		}
 		if t > off {
-			l += (t - off) * 0.071
+			l += (t - off) * 0.069
 		}
 		return l + 0.02*noise(t)
 	}, 1.92, 3.41)
@@ -252,7 +264,11 @@ func (f *fake) points() {
 	add("1g", plc3, protocols.KindCoil, 9, hostile, hostile, "", func(float64) float64 { return 1 }, 0, 0)
 }
 
-func (f *fake) Status(context.Context) (detect.Status, error) { return f.status, f.fail }
+func (f *fake) Status(context.Context) (detect.Status, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.status, f.err()
+}
 
 func (f *fake) Alerts(_ context.Context, q detect.AlertQuery) ([]detect.KeptAlert, int, error) {
 	f.mu.Lock()
@@ -278,7 +294,7 @@ func (f *fake) Alerts(_ context.Context, q detect.AlertQuery) ([]detect.KeptAler
 		}
 		return int((b.Start - a.Start) / 1e9)
 	})
-	return cut(out, q.Offset, q.Limit), len(out), f.fail
+	return cut(out, q.Offset, q.Limit), len(out), f.err()
 }
 
 func (f *fake) Alert(_ context.Context, id string) (detect.KeptAlert, bool, error) {
@@ -287,10 +303,10 @@ func (f *fake) Alert(_ context.Context, id string) (detect.KeptAlert, bool, erro
 	for _, a := range f.alerts {
 		if a.ID == id {
 			a.Acknowledgements = slices.Clone(a.Acknowledgements)
-			return a, true, f.fail
+			return a, true, f.err()
 		}
 	}
-	return detect.KeptAlert{}, false, f.fail
+	return detect.KeptAlert{}, false, f.err()
 }
 
 func (f *fake) AlertCounts(context.Context) (detect.AlertCounts, error) {
@@ -306,7 +322,7 @@ func (f *fake) AlertCounts(context.Context) (detect.AlertCounts, error) {
 			}
 		}
 	}
-	return n, f.fail
+	return n, f.err()
 }
 
 func (f *fake) Acknowledge(_ context.Context, id string, k detect.Acknowledgement) (bool, error) {
@@ -315,27 +331,27 @@ func (f *fake) Acknowledge(_ context.Context, id string, k detect.Acknowledgemen
 	for i := range f.alerts {
 		if f.alerts[i].ID == id {
 			f.alerts[i].Acknowledgements = append(f.alerts[i].Acknowledgements, k)
-			return true, f.fail
+			return true, f.err()
 		}
 	}
-	return false, f.fail
+	return false, f.err()
 }
 
 func (f *fake) Incidents(_ context.Context, limit, offset int) ([]detect.Incident, int, error) {
-	return cut(f.incidents, offset, limit), len(f.incidents), f.fail
+	return cut(f.incidents, offset, limit), len(f.incidents), f.err()
 }
 
 func (f *fake) Incident(_ context.Context, id string) (detect.Incident, bool, error) {
 	for _, in := range f.incidents {
 		if in.ID == id {
-			return in, true, f.fail
+			return in, true, f.err()
 		}
 	}
-	return detect.Incident{}, false, f.fail
+	return detect.Incident{}, false, f.err()
 }
 
-func (f *fake) Assets(context.Context) ([]detect.Asset, error) { return f.assets, f.fail }
-func (f *fake) Links(context.Context) ([]detect.Link, error)   { return f.links, f.fail }
+func (f *fake) Assets(context.Context) ([]detect.Asset, error) { return f.assets, f.err() }
+func (f *fake) Links(context.Context) ([]detect.Link, error)   { return f.links, f.err() }
 
 func (f *fake) Series(_ context.Context, q detect.SeriesQuery) ([]detect.KeptSeries, int, error) {
 	var out []detect.KeptSeries
@@ -350,28 +366,28 @@ func (f *fake) Series(_ context.Context, q detect.SeriesQuery) ([]detect.KeptSer
 			out = append(out, s)
 		}
 	}
-	return cut(out, q.Offset, q.Limit), len(out), f.fail
+	return cut(out, q.Offset, q.Limit), len(out), f.err()
 }
 
 func (f *fake) SeriesByID(_ context.Context, id string) (detect.KeptSeries, bool, error) {
 	for _, s := range f.series {
 		if s.ID == id {
-			return s, true, f.fail
+			return s, true, f.err()
 		}
 	}
-	return detect.KeptSeries{}, false, f.fail
+	return detect.KeptSeries{}, false, f.err()
 }
 
 func (f *fake) Samples(_ context.Context, id string, from, to int64, n int) ([]detect.Bucket, error) {
-	return bucketed(f.samples[id], from, to, n), f.fail
+	return bucketed(f.samples[id], from, to, n), f.err()
 }
 
 func (f *fake) Counters(context.Context) (int64, []detect.Counter, error) {
-	return now, f.counters, f.fail
+	return now, f.counters, f.err()
 }
 
 func (f *fake) CounterHistory(_ context.Context, _ string, from, to int64, n int) ([]detect.Bucket, error) {
-	return bucketed(f.packets, from, to, n), f.fail
+	return bucketed(f.packets, from, to, n), f.err()
 }
 
 func bucketed(all []detect.Bucket, from, to int64, n int) []detect.Bucket {

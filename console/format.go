@@ -109,8 +109,14 @@ func percent(p float64) string {
 	}
 }
 
-// number writes a value with as many digits as mean something to a reader.
-func number(v float64) string { return strconv.FormatFloat(v, 'g', 7, 64) }
+// number writes a value with as many digits as mean something to a reader:
+// whole numbers whole, others to five.
+func number(v float64) string {
+	if v == math.Trunc(v) && math.Abs(v) < 1e15 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 5, 64)
+}
 
 func mac(m [6]byte) string {
 	if m == [6]byte{} {

@@ -52,13 +52,13 @@ func (n mapNode) Anchor() string {
 func (n mapNode) LabelX() int { return n.X + [3]int{-14, 0, 14}[n.Column] }
 func (n mapNode) LabelY() int {
 	if n.Column == 1 {
-		return n.Y - 14
+		return n.Y - 14 - 2*n.underShift()
 	}
 	return n.Y + 4 - n.underShift()
 }
 
 // UnderY is where the address under the name stands.
-func (n mapNode) UnderY() int { return n.LabelY() + 14 }
+func (n mapNode) UnderY() int { return n.LabelY() + 13 }
 
 func (n mapNode) underShift() int {
 	if n.Under != "" {

@@ -162,19 +162,24 @@ func (c *console) showAlert(w http.ResponseWriter, r *http.Request, v alertView)
 			return
 		}
 	}
-	v.ChartFrom, v.ChartTo = around(a.Start, a.End)
+	status, err := c.data.Status(ctx)
+	if err != nil {
+		c.broken(w, r, "read what the sensor is doing", err)
+		return
+	}
+	v.ChartFrom, v.ChartTo = around(a.Start, a.End, status.Clock)
 	v.MarkFrom, v.MarkTo = milliseconds(a.Start), milliseconds(a.End)
 	c.show(w, r, "alert", page{Title: a.Title, Nav: "alerts", Body: v})
 }
 
 // around gives a stretch that shows what came before and after, in
 // milliseconds: twice the alert's own length on each side, at least 5 minutes
-// and at most a day.
-func around(start, end int64) (from, to int64) {
+// and at most a day, and no more than a little of what is still to come.
+func around(start, end, now int64) (from, to int64) {
 	const minute = int64(60_000)
 	s, e := milliseconds(start), milliseconds(end)
 	pad := min(max(2*(e-s), 5*minute), 24*60*minute)
-	return s - pad, e + pad
+	return s - pad, max(e, min(e+pad, milliseconds(now))) + pad/50
 }
 
 // doc is the catalogue's entry for a kind: its own words if it has them.

@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -74,8 +75,8 @@ type assetView struct {
 	detect.Asset
 	IP         string
 	Identity   []fact
-	AsClient   []detect.Link
-	AsServer   []detect.Link
+	AsClient   []linkView
+	AsServer   []linkView
 	Alerts     []detect.KeptAlert
 	AlertTotal int
 	Series     []detect.KeptSeries
@@ -97,11 +98,12 @@ func (c *console) asset(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, http.StatusNotFound, "that is not an IP address")
 		return
 	}
-	a, ok, err := c.findAsset(r, ip)
+	all, err := c.data.Assets(ctx)
 	if err != nil {
 		c.broken(w, r, "read the assets", err)
 		return
 	}
+	a, ok := findAsset(all, ip)
 	if !ok {
 		c.fail(w, r, http.StatusNotFound, "no host with that address has been seen")
 		return
@@ -112,15 +114,16 @@ func (c *console) asset(w http.ResponseWriter, r *http.Request) {
 		c.broken(w, r, "read the links", err)
 		return
 	}
+	var asks, answers []detect.Link
 	for _, l := range links {
 		if l.Client == a.IP {
-			v.AsClient = append(v.AsClient, l)
+			asks = append(asks, l)
 		}
 		if l.Server == a.IP {
-			v.AsServer = append(v.AsServer, l)
+			answers = append(answers, l)
 		}
 	}
-	v.AsClient, v.AsServer = cut(v.AsClient, 0, pageSize), cut(v.AsServer, 0, pageSize)
+	v.AsClient, v.AsServer = nameLinks(cut(asks, 0, pageSize), all), nameLinks(cut(answers, 0, pageSize), all)
 	if v.Alerts, v.AlertTotal, err = c.data.Alerts(ctx, detect.AlertQuery{Host: a.IP, Limit: assetAlerts}); err != nil {
 		c.broken(w, r, "read the alerts", err)
 		return
@@ -141,17 +144,12 @@ func (c *console) asset(w http.ResponseWriter, r *http.Request) {
 	c.show(w, r, "asset", page{Title: title, Nav: "assets", Body: v})
 }
 
-func (c *console) findAsset(r *http.Request, ip netip.Addr) (detect.Asset, bool, error) {
-	all, err := c.data.Assets(r.Context())
-	if err != nil {
-		return detect.Asset{}, false, err
+func findAsset(all []detect.Asset, ip netip.Addr) (detect.Asset, bool) {
+	i := slices.IndexFunc(all, func(a detect.Asset) bool { return a.IP == ip.Unmap() })
+	if i < 0 {
+		return detect.Asset{}, false
 	}
-	for i := range all {
-		if all[i].IP == ip.Unmap() {
-			return all[i], true, nil
-		}
-	}
-	return detect.Asset{}, false, nil
+	return all[i], true
 }
 
 // identity lists what a host said of itself.

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/weir-ics/weir/detect"
@@ -9,7 +10,7 @@ import (
 
 type linksView struct {
 	Text  string
-	Links []detect.Link
+	Links []linkView
 	Pager pager
 	Map   linkMap
 	Wrong string
@@ -40,10 +41,28 @@ func (c *console) links(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	found := filterLinks(all, text)
-	v.Links = cut(found, offset, pageSize)
+	v.Links = nameLinks(cut(found, offset, pageSize), assets)
 	v.Pager = paged("/links", form, offset, len(v.Links), len(found))
 	v.Map = drawLinks(found, assets, open)
 	c.show(w, r, "links", page{Title: "Links", Nav: "links", Live: true, Body: v})
+}
+
+// linkView is a link with the names of its hosts, as far as they have any.
+type linkView struct {
+	detect.Link
+	ClientName, ServerName string
+}
+
+func nameLinks(links []detect.Link, assets []detect.Asset) []linkView {
+	names := make(map[netip.Addr]string, len(assets))
+	for i := range assets {
+		names[assets[i].IP] = assets[i].Name
+	}
+	out := make([]linkView, len(links))
+	for i, l := range links {
+		out[i] = linkView{l, names[l.Client], names[l.Server]}
+	}
+	return out
 }
 
 // filterLinks gives the links that hold text in an address, the protocol or a

@@ -59,6 +59,8 @@
     pick.addEventListener("change", e => { if (e.target.name === "s") location.assign(tidy(pick)); });
   }
 
+  $("nav a[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
   // ---- small things ------------------------------------------------------
 
   for (const el of $$("[data-remember]")) {
@@ -99,7 +101,8 @@
 
   if (!window.uPlot) return;
   const colour = n => getComputedStyle(document.documentElement).getPropertyValue(n).trim();
-  const font = () => 0.76 * parseFloat(getComputedStyle(document.documentElement).fontSize) + "px " + getComputedStyle(document.body).fontFamily;
+  // uPlot reads whole pixels only.
+  const font = () => Math.round(0.76 * parseFloat(getComputedStyle(document.documentElement).fontSize)) + "px " + getComputedStyle(document.body).fontFamily;
   const tzDate = ts => uPlot.tzDate(new Date(ts * 1e3), zone === "Local" ? Intl.DateTimeFormat().resolvedOptions().timeZone : zone);
   const fmt = v => v == null ? "–" : Math.abs(v) >= 1e6 || (v !== 0 && Math.abs(v) < 1e-3) ? v.toPrecision(4) : String(+v.toPrecision(6));
   const clock = new Intl.DateTimeFormat("sv-SE", { timeZone: zone === "Local" ? undefined : zone, dateStyle: "short", timeStyle: "medium" });
@@ -118,6 +121,7 @@
       this.fig = fig; this.group = group;
       this.plot = $(".plot", fig); this.note = $(".plotnote", fig);
       this.rate = fig.dataset.counter !== undefined;
+      this.stepped = fig.dataset.step === "true";
       this.marks = [];
       this.readout = document.createElement("span");
       this.readout.className = "readout";
@@ -142,23 +146,23 @@
       this.from = from; this.to = to;
       const empty = d.time.length === 0;
       this.note.textContent = empty ? "No value in this stretch." : "";
-      const data = [d.time, d.low, d.high, d.min, d.max, d.mean];
-      this.spread = d.count.some(c => c > 1);
-      if (!this.u) this.make(data); else this.u.setData(data, false);
+      // What holds until it changes has no mean: between 0 and 1 there is nothing.
+      const data = [d.time, d.low, d.high, d.min, d.max, this.stepped ? d.last : d.mean];
+        if (!this.u) this.make(data); else this.u.setData(data, false);
       this.u.setScale("x", { min: from, max: to });
       this.plot.dataset.drawn = d.time.length;
     }
     make(data) {
-      const stepped = this.fig.dataset.step === "true";
-      const paths = stepped ? uPlot.paths.stepped({ align: 1 }) : uPlot.paths.linear();
+      const paths = this.stepped ? uPlot.paths.stepped({ align: 1 }) : uPlot.paths.linear();
       const stroke = colour("--stroke");
       const axis = { stroke: colour("--soft"), font: font(), grid: { stroke: colour("--grid"), width: 1 }, ticks: { stroke: colour("--grid"), width: 1, size: 4 } };
       const hidden = { stroke: "transparent", width: 0, points: { show: false }, paths };
       this.u = new uPlot({
         ...this.size(), tzDate, pxAlign: 0, legend: { show: false }, padding: [8, 10, 0, 0],
         cursor: { sync: { key: "weir" }, drag: { x: this.group.zoom, y: false, setScale: false }, points: { size: 7 }, y: false },
-        scales: { x: { time: true }, y: { range: (u, lo, hi) => span(lo, hi, stepped) } },
-        axes: [{ ...axis, values: hours, space: 70 }, { ...axis, size: 64, values: (u, v) => v.map(fmt), space: 32, label: this.fig.dataset.unit || undefined, labelFont: font(), labelSize: 18 }],
+        scales: { x: { time: true }, y: { range: (u, lo, hi) => span(lo, hi, this) } },
+        axes: [{ ...axis, values: hours, space: 76, size: 38, gap: 4 },
+          { ...axis, size: 58, values: (u, v) => v.map(fmt), space: 26, ...(this.stepped && { incrs: whole }), label: this.fig.dataset.unit || undefined, labelFont: font(), labelSize: 18, labelGap: 0 }],
         series: [{}, { ...hidden }, { ...hidden }, { ...hidden }, { ...hidden },
           { stroke, width: 1.6, paths, spanGaps: true, points: { size: 4, fill: stroke, show: (u, si, i0, i1) => i1 - i0 < 60 } }],
         bands: [{ series: [2, 1], fill: colour("--band") }, { series: [4, 3], fill: colour("--band") }],
@@ -206,23 +210,27 @@
   // rates makes packets a second of a counter that only grows; one that went
   // back had been started anew.
   const rates = d => {
-    const out = { time: [], min: [], max: [], mean: [], count: [], low: [], high: [] };
+    const out = { time: [], min: [], max: [], mean: [], last: [], count: [], low: [], high: [] };
     for (let i = 1; i < d.time.length; i++) {
       const dt = d.time[i] - d.time[i - 1];
       if (dt <= 0) continue;
       const up = d.last[i] - d.last[i - 1], r = (up < 0 ? d.last[i] : up) / dt;
       out.time.push(d.time[i]);
-      for (const k of ["min", "max", "mean"]) out[k].push(r);
+      for (const k of ["min", "max", "mean", "last"]) out[k].push(r);
       out.count.push(1); out.low.push(null); out.high.push(null);
     }
     return out;
   };
 
-  const span = (lo, hi, stepped) => {
+  const whole = Array.from({ length: 10 }, (_, e) => [1, 2, 5].map(m => m * 10 ** e)).flat();
+
+  // span leaves some air above and below; a rate starts at nothing.
+  const span = (lo, hi, chart) => {
     if (lo == null) return [0, 1];
+    if (chart.rate) return [0, hi * 1.1 || 1];
     if (lo === hi) { const d = Math.abs(lo) * 0.1 || 1; return [lo - d, hi + d]; }
-    const pad = (hi - lo) * (stepped ? 0.15 : 0.08);
-    return [lo >= 0 && lo - pad < 0 ? 0 - (stepped ? pad : 0) : lo - pad, hi + pad];
+    const pad = (hi - lo) * (chart.stepped ? 0.15 : 0.08);
+    return [lo - pad, hi + pad];
   };
 
   // hours writes the time axis in 24 hours, with the day where it begins.
@@ -232,6 +240,7 @@
       const d = tzDate(s), p = n => String(n).padStart(2, "0");
       const date = `${d.getFullYear()}-${p(d.getMonth() + 1)}-${p(d.getDate())}`;
       const t = incr >= 86400 ? "" : `${p(d.getHours())}:${p(d.getMinutes())}` + (incr < 60 ? `:${p(d.getSeconds())}` : "");
+      if (s < u.scales.x.min) return "";
       const first = date !== day;
       day = date;
       return first ? (t ? t + "\n" + date : date) : t || date;
