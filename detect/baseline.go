@@ -193,6 +193,11 @@ func LoadBaseline(r io.Reader) (*Baseline, error) {
 			return nil, fmt.Errorf("read baseline: links[%d] (%s to %s): %w", i, b.Links[i].Client, b.Links[i].Server, err)
 		}
 	}
+	for i := range b.Decisions {
+		if err := b.Decisions[i].Check(); err != nil {
+			return nil, fmt.Errorf("read baseline: decisions[%d]: %w", i, err)
+		}
+	}
 	for i, h := range b.Hosts {
 		for _, m := range h.MACs {
 			if _, err := parseMAC(m); err != nil {

@@ -123,6 +123,9 @@ type link struct {
 	known          bool
 	// loaded tells that it came from a baseline.
 	loaded bool
+	// admitted tells that a person approved it while weir was watching, so that
+	// it learns by itself.
+	admitted bool
 	// watching tells that the link is judged; until then it learns.
 	watching    bool
 	broadcasts  bool

@@ -15,7 +15,7 @@ type AlertStats struct {
 	// that ended.
 	Findings, Raised, Cleared uint64
 	// Folded is findings that a storm's ceiling kept from being alerts of their
-	// own, Muted those a person did not want, Budget those that the false-alarm
+	// own, Muted those a person approved or muted, Budget those that the false-alarm
 	// budget did not let pass.
 	Folded, Muted, Budget uint64
 	// Evicted is alerts that were given up to make room.
@@ -38,11 +38,12 @@ type lifeKey struct{ kind, key string }
 // manager turns findings into alerts: one for one thing, however often it
 // repeats.
 type manager struct {
-	settings Settings
-	lives    map[lifeKey]*life
-	out      []Alert
-	stats    AlertStats
-	inc      incidents
+	settings  Settings
+	lives     map[lifeKey]*life
+	out       []Alert
+	decisions []Decision
+	stats     AlertStats
+	inc       incidents
 
 	windowStart int64
 	inWindow    int
@@ -67,6 +68,12 @@ var conditions = map[*Kind]bool{KindPollStopped: true, KindDeviceSilent: true, K
 func (m *manager) take(f *Finding, clock int64) {
 	m.expire(clock)
 	m.stats.Findings++
+	for i := range m.decisions {
+		if m.decisions[i].covers(f, clock) {
+			m.stats.Muted++
+			return
+		}
+	}
 	key := lifeKey{f.Kind.Name, f.Key}
 	l := m.lives[key]
 	if f.Clear {

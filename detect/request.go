@@ -20,6 +20,14 @@ func (s *Shard) request(l *link, e *protocols.Event) {
 		}
 	}
 	p := &l.patterns[i]
+	if p.flagged != nil {
+		if !s.admitted(e) {
+			s.repeat(l, e, p.flagged)
+			return
+		}
+		p.flagged, p.count = nil, 0
+		p.function = int32(s.take(l, e))
+	}
 	p.count++
 	switch p.count {
 	case 1:
@@ -27,32 +35,49 @@ func (s *Shard) request(l *link, e *protocols.Event) {
 	case 2:
 		l.once--
 	}
-	if p.flagged != nil {
-		s.repeat(l, e, p.flagged)
-		return
-	}
 	f := &l.functions[p.function]
 	f.count++
 	if p.changes {
 		s.change(l, e, p)
 	}
 	s.pace(l, p, int32(i), e)
+	if !l.watching && l.requests&63 == 0 {
+		s.ripe(l, e.Clock)
+	}
+}
+
+// take learns the function and the addresses of a request and returns the index
+// of the function.
+func (s *Shard) take(l *link, e *protocols.Event) int {
+	fi := l.findFunction(e.Function, e.Sub, e.Role)
+	if fi < 0 {
+		fi = l.addFunction(e, e.Role)
+	}
+	for _, r := range e.Ranges {
+		l.addAddresses(r, s.settings.MaxRuns)
+	}
+	l.broadcasts = l.broadcasts || e.Broadcast
+	return fi
+}
+
+// ripe lets a link begin to be watched when it is learned well enough, if it may
+// learn by itself.
+func (s *Shard) ripe(l *link, clock int64) {
+	if !l.admitted && !s.settings.LearnAuto {
+		return
+	}
+	if l.requests < 200 || clock-l.first < int64(s.settings.LearnMin) || unseen(l.once, l.requests) > s.settings.LearnTarget {
+		return
+	}
+	s.watch(l)
 }
 
 // newRequest takes a request that was never seen on the link. It returns the
 // index of its pattern, -1 if it has none.
 func (s *Shard) newRequest(l *link, e *protocols.Event, hash uint64) int {
 	fi := l.findFunction(e.Function, e.Sub, e.Role)
-	if !l.watching {
-		if fi < 0 {
-			fi = l.addFunction(e, e.Role)
-		}
-		for _, r := range e.Ranges {
-			l.addAddresses(r, s.settings.MaxRuns)
-		}
-		if e.Broadcast {
-			l.broadcasts = true
-		}
+	if !l.watching || s.admitted(e) {
+		fi = s.take(l, e)
 		if i := l.addPattern(e, hash, fi, s.settings.MaxPatterns); i >= 0 {
 			return i
 		}
@@ -69,9 +94,8 @@ func (s *Shard) newRequest(l *link, e *protocols.Event, hash uint64) int {
 		l.functions[fi].count++
 		return -1
 	}
-	if i := l.addPattern(e, hash, max(fi, 0), s.settings.MaxPatterns); i >= 0 {
+	if i := l.addPattern(e, hash, fi, s.settings.MaxPatterns); i >= 0 {
 		l.patterns[i].flagged = f
-		l.patterns[i].count = 1
 	}
 	s.hold(l, e, f).probe = probed
 	return -1

@@ -12,6 +12,12 @@ type Settings struct {
 	// link counts as learned; a link that has not reached it when watching
 	// begins is judged more mildly. Range 0 to 1.
 	LearnTarget float64
+	// LearnAuto lets each link be watched as soon as it is learned (LearnTarget
+	// is reached, over at least LearnMin and 200 requests), without waiting for
+	// the end of the learning. LearnMin also holds for links that a person
+	// approved.
+	LearnAuto bool
+	LearnMin  time.Duration
 	// Hold is how long a suspicious request waits for its answer, so that the
 	// alert can say what the device did with it. Range 0 to 1 minute.
 	Hold time.Duration
@@ -58,6 +64,7 @@ func Defaults() Settings {
 	return Settings{
 		AlarmsPerDay:   1,
 		LearnTarget:    0.02,
+		LearnMin:       time.Hour,
 		Hold:           2 * time.Second,
 		FoldConnection: 3 * time.Second,
 		ClearAfter:     24 * time.Hour,

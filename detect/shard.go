@@ -59,16 +59,17 @@ type connection struct {
 // has one user at a time. What crosses links, and what was not learned, it
 // tells the site.
 type Shard struct {
-	settings Settings
-	schedule *Schedule
-	known    map[linkKey]*LinkBaseline // of a loaded baseline, not yet made a link
-	links    map[linkKey]*link
-	lastKey  linkKey
-	lastLink *link
-	conns    map[connKey]*connection
-	ports    map[pairKey]uint16
-	gaps     map[pairKey]int64
-	frozen   bool
+	settings   Settings
+	schedule   *Schedule
+	known      map[linkKey]*LinkBaseline // of a loaded baseline, not yet made a link
+	links      map[linkKey]*link
+	lastKey    linkKey
+	lastLink   *link
+	conns      map[connKey]*connection
+	ports      map[pairKey]uint16
+	gaps       map[pairKey]int64
+	frozen     bool
+	admissions []admission
 	// summaries of the links learned, for the site to take when watching begins.
 	summaries []summary
 	timers    timers
@@ -92,6 +93,9 @@ func NewShard(settings Settings, schedule *Schedule, baseline *Baseline) *Shard 
 		for i := range baseline.Connections {
 			c := &baseline.Connections[i]
 			s.addConnection(connKey{c.Client.As16(), c.Server.As16(), c.Port}, c.Count, c.Most)
+		}
+		for _, d := range baseline.Decisions {
+			s.admit(d)
 		}
 	}
 	return s
@@ -162,7 +166,8 @@ func (s *Shard) meet(e *protocols.Event, key linkKey, watching bool) *link {
 		}
 		return l
 	}
-	if watching {
+	approved := watching && s.admitted(e)
+	if watching && !approved {
 		s.stranger(e, key)
 		return nil
 	}
@@ -170,7 +175,7 @@ func (s *Shard) meet(e *protocols.Event, key linkKey, watching bool) *link {
 		s.stats.LinksRefused++
 		return nil
 	}
-	l := &link{key: key, proto: e.Proto, client: *e.Client(), server: *e.Server(), first: e.Clock, known: true}
+	l := &link{key: key, proto: e.Proto, client: *e.Client(), server: *e.Server(), first: e.Clock, known: true, admitted: approved}
 	if !e.FromClient && e.Proto == protocols.ProtoModbus && e.RoleGuessed {
 		l.client.Port = 0
 	}

@@ -90,6 +90,7 @@ func NewSite(settings Settings, schedule *Schedule, baseline *Baseline, shards [
 		baseline: baseline, pairs: map[pairProto]struct{}{}}
 	if baseline != nil {
 		s.know(baseline)
+		s.manager.decisions = append(s.manager.decisions, baseline.Decisions...)
 	}
 	return s
 }
@@ -345,8 +346,9 @@ func (s *Site) Stats() SiteStats {
 func (s *Site) Baseline() *Baseline {
 	b := &Baseline{Format: BaselineFormat, Version: BaselineVersion}
 	if s.baseline != nil {
-		b.Decisions, b.Sections = s.baseline.Decisions, s.baseline.Sections
+		b.Sections = s.baseline.Sections
 	}
+	b.Decisions = s.Decisions()
 	for _, sh := range s.shards {
 		for _, l := range sh.links {
 			b.addLink(l.baseline())
