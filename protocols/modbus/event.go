@@ -96,26 +96,31 @@ func addWrites(e *protocols.Event, m *Message, f *Function, access protocols.Acc
 
 // addRegisters adds up to count registers of data, from address first on.
 func addRegisters(e *protocols.Event, data []byte, kind protocols.PointKind, access protocols.Access, first uint32, count int) {
-	n := min(count, len(data)/2)
-	at := len(e.Points)
-	e.Points = slices.Grow(e.Points, n)[:at+n]
-	points := e.Points[at:]
+	points := grow(e, min(count, len(data)/2))
 	for i := range points {
-		points[i] = protocols.Point{Kind: kind, Access: access, Index: first + uint32(i),
-			Value: float64(uint16(data[2*i])<<8 | uint16(data[2*i+1])), Has: protocols.HasValue}
+		p := &points[i]
+		p.Kind, p.Access, p.Has, p.Index = kind, access, protocols.HasValue, first+uint32(i)
+		p.Value = float64(uint16(data[2*i])<<8 | uint16(data[2*i+1]))
 	}
 }
 
 // addBits adds up to count bits of the message.
 func addBits(e *protocols.Event, m *Message, kind protocols.PointKind, access protocols.Access, first uint32, count int) {
-	n := min(count, 8*len(m.Data))
+	points := grow(e, min(count, 8*len(m.Data)))
+	for i := range points {
+		p := &points[i]
+		p.Kind, p.Access, p.Has, p.Index = kind, access, protocols.HasValue, first+uint32(i)
+		p.Value = float64(m.Data[i>>3] >> (i & 7) & 1)
+	}
+}
+
+// grow adds n points to the Event and returns them, to be filled in. They are
+// zero but for what a Modbus message before may have left in the fields that
+// every Modbus point has: clearing all of a Point costs more than filling it.
+func grow(e *protocols.Event, n int) []protocols.Point {
 	at := len(e.Points)
 	e.Points = slices.Grow(e.Points, n)[:at+n]
-	points := e.Points[at:]
-	for i := range points {
-		points[i] = protocols.Point{Kind: kind, Access: access, Index: first + uint32(i),
-			Value: float64(m.Data[i>>3] >> (i & 7) & 1), Has: protocols.HasValue}
-	}
+	return e.Points[at:]
 }
 
 // fillResponse adds what a normal response reports or confirms. x is the

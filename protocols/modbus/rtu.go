@@ -49,8 +49,10 @@ func (d *Decoder) rtuContinues(held, data []byte, dir protocols.Direction) bool 
 // the beginning of one.
 func (d *Decoder) rtuWindow(dir protocols.Direction, at protocols.Stamp, window []byte) []byte {
 	w := &d.ways[dir]
+	start := true
 	for len(window) > 0 {
-		n := d.rtuFrame(window, dir)
+		n := d.rtuAt(window, dir, w.lost && !start)
+		start = false
 		switch {
 		case n > 0:
 			if w.lost {
@@ -101,10 +103,17 @@ func (d *Decoder) rtuWays(dir protocols.Direction) [2]bool {
 // rtuFrame gives the length of the right frame that begins b, needMore if b may
 // become one, or badHeader.
 func (d *Decoder) rtuFrame(b []byte, dir protocols.Direction) int {
+	return d.rtuAt(b, dir, false)
+}
+
+// rtuAt does the same; if strict is set, in the midst of unknown bytes, only
+// functions whose length follows from their content are taken: for the others
+// every octet would have to be tried as the last.
+func (d *Decoder) rtuAt(b []byte, dir protocols.Direction, strict bool) int {
 	if len(b) < 2 {
 		return needMore
 	}
-	if functions[b[1]&0x7f].Class == Invalid {
+	if f := &functions[b[1]&0x7f]; f.Class == Invalid || strict && (b[0] > 247 || f.Class != Public) {
 		return badHeader
 	}
 	if len(b) < minRTU {
@@ -124,7 +133,7 @@ func (d *Decoder) rtuFrame(b []byte, dir protocols.Direction) int {
 			return n + 3
 		}
 	}
-	if open {
+	if open && !strict {
 		if n := rtuByChecksum(b); n > 0 {
 			return n
 		}
