@@ -207,6 +207,9 @@ type Identity struct {
 // File is a file that a message names or whose transfer it completes.
 type File struct {
 	Name []byte
+	// Access is AccessRead or AccessWrite where the message says for which the
+	// file is opened or moved, else AccessUnknown.
+	Access Access
 	// Size is in octets, as announced or as transferred.
 	Size uint32
 	// SHA256 is set once the whole content went by (Complete).

@@ -32,7 +32,7 @@ type Environment struct {
 	IIN         int      `expr:"iin"`
 	Size        int      `expr:"size"`
 	Violations  []string `expr:"violations"`
-	Files       []string `expr:"files"`
+	Files       []File   `expr:"files"`
 	Points      []Point  `expr:"points"`
 	Ranges      []Range  `expr:"ranges"`
 }
@@ -43,6 +43,12 @@ type Point struct {
 	Access string  `expr:"access"`
 	Index  int     `expr:"index"`
 	Value  float64 `expr:"value"`
+}
+
+// File is a file as an expression sees it.
+type File struct {
+	Name   string `expr:"name"`
+	Access string `expr:"access"`
 }
 
 // Range is a run of addresses as an expression sees it.
@@ -67,7 +73,7 @@ func (env *Environment) fill(e *protocols.Event) {
 		env.Violations = append(env.Violations, e.Violations[i].Kind.Name)
 	}
 	for i := range e.Files {
-		env.Files = append(env.Files, string(e.Files[i].Name))
+		env.Files = append(env.Files, File{string(e.Files[i].Name), e.Files[i].Access.String()})
 	}
 	for i := range e.Points {
 		p := &e.Points[i]

@@ -127,6 +127,18 @@ func (d *Decoder) followFiles(a *association, ev *protocols.Event, m *Message) {
 	}
 }
 
+// fileAccess is what a file is opened for by its mode (Annex A, g70v3: 1 read,
+// 2 write, 3 append).
+func fileAccess(mode uint16) protocols.Access {
+	switch mode {
+	case 1:
+		return protocols.AccessRead
+	case 2, 3:
+		return protocols.AccessWrite
+	}
+	return protocols.AccessUnknown
+}
+
 // followFile takes one object of group 70.
 func (d *Decoder) followFile(a *association, ev *protocols.Event, m *Message, o *Object, object []byte) {
 	t := a.files
@@ -134,6 +146,7 @@ func (d *Decoder) followFile(a *association, ev *protocols.Event, m *Message, o 
 	case 3, 7:
 		var name []byte
 		var size uint32
+		var access protocols.Access
 		c := o.v.fields(o.Variation, object)
 		for {
 			f, octets, ok := c.next()
@@ -145,9 +158,11 @@ func (d *Decoder) followFile(a *association, ev *protocols.Event, m *Message, o 
 				name = octets
 			case "file_size":
 				size = binary.LittleEndian.Uint32(octets)
+			case "mode":
+				access = fileAccess(binary.LittleEndian.Uint16(octets))
 			}
 		}
-		ev.Files = append(ev.Files, protocols.File{Name: name, Size: size})
+		ev.Files = append(ev.Files, protocols.File{Name: name, Access: access, Size: size})
 		if m.Function == FunctionOpenFile {
 			t.want(m.Control.Seq, name)
 		}
