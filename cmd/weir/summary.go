@@ -86,8 +86,8 @@ func (s *summary) bySeverity() (n [protocols.NumSeverities]int) {
 // maxListed is how many alerts a summary lists.
 const maxListed = 20
 
-// print writes the summary for people.
-func (s *summary) print(w io.Writer, p *pipeline, took time.Duration) {
+// head writes the numbers for people.
+func (s *summary) head(w io.Writer, p *pipeline, took time.Duration) {
 	packets := s.counter("packets")
 	fmt.Fprintf(w, "read      %s packets, %s of traffic in %s (%s packets/s)\n", grouped(packets),
 		span(p.last-p.first), took.Round(time.Millisecond), grouped(uint64(float64(packets)/max(took.Seconds(), 1e-3))))
@@ -111,6 +111,11 @@ func (s *summary) print(w io.Writer, p *pipeline, took time.Duration) {
 	if s.dropped > 0 {
 		fmt.Fprintf(w, "          and the changes of %s more that did not fit here\n", grouped(s.dropped))
 	}
+}
+
+// print writes the numbers and the most severe alerts.
+func (s *summary) print(w io.Writer, p *pipeline, took time.Duration) {
+	s.head(w, p, took)
 	all := s.final()
 	slices.SortStableFunc(all, func(a, b detect.Alert) int { return int(b.Severity) - int(a.Severity) })
 	shown := text.New(w, "the summary", text.Options{Colour: text.Colour(w)})

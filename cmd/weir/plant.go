@@ -1,0 +1,289 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-ics/weir/detect/tags"
+	"github.com/weir-ics/weir/plant"
+)
+
+// plantTags is the tag list of the simulated plant.
+func plantTags() (*tags.List, error) {
+	var b bytes.Buffer
+	if err := plant.WriteTags(&b, plant.Tags()); err != nil {
+		return nil, err
+	}
+	return tags.Load(&b, "tags of the simulated plant")
+}
+
+func newPlant() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "plant",
+		GroupID: "plant",
+		Short:   "Simulate the plant, write labelled captures, turn process values into traffic",
+	}
+	cmd.AddCommand(newPlantAttacks(), newPlantTags(), newPlantWrite(), newPlantCSV())
+	return cmd
+}
+
+func newPlantAttacks() *cobra.Command {
+	return &cobra.Command{
+		Use:   "attacks",
+		Short: "List the kinds of attack that the simulated plant knows",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			fmt.Fprintln(t, "KIND\tTECHNIQUE\tUSUALLY LASTS\tWHAT IS DONE")
+			for _, a := range plant.Attacks() {
+				lasts := "until done"
+				if a.Duration > 0 {
+					lasts = a.Duration.String()
+				}
+				fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", a.Kind, a.Technique, lasts, a.Description)
+			}
+			return t.Flush()
+		},
+	}
+}
+
+func newPlantTags() *cobra.Command {
+	return &cobra.Command{
+		Use:   "tags",
+		Short: "Print the tag list of the simulated plant, CSV",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return plant.WriteTags(cmd.OutOrStdout(), plant.Tags())
+		},
+	}
+}
+
+func newPlantWrite() *cobra.Command {
+	var s plant.Scenario
+	var length, poll duration
+	var start, labels, frames, tagFile string
+	var attacks []string
+	var quiet bool
+	cmd := &cobra.Command{
+		Use:   "write FILE.pcap",
+		Short: "Write the simulated plant's traffic as a capture, with labels",
+		Long: `Write the traffic of the simulated water plant and its substation as a pcap
+file, far faster than real time. The same seed and options give the same bytes.
+An attack is KIND@OFFSET or KIND@OFFSET+DURATION; weir plant attacks lists them.`,
+		Example: `  weir plant write day.pcap --duration 24h
+  weir plant write test.pcap --duration 2h --attack write.new-host@90m --attack poll.stopped@100m+10m --labels test.jsonl`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usage(fmt.Errorf("weir plant write needs one file to write; see 'weir plant write --help'"))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s.Duration, s.Poll = time.Duration(length), time.Duration(poll)
+			if start != "" {
+				t, err := time.Parse(time.RFC3339, start)
+				if err != nil {
+					return usage(fmt.Errorf("--start %q is not a time such as 2026-03-02T06:00:00Z", start))
+				}
+				s.Start = t
+			}
+			if !quiet {
+				s.Life = plant.NormalLife()
+			}
+			for _, a := range attacks {
+				at, err := parseAttack(a)
+				if err != nil {
+					return usage(err)
+				}
+				s.Attacks = append(s.Attacks, at)
+			}
+			return writePlant(cmd, &s, args[0], labels, frames, tagFile)
+		},
+	}
+	f := cmd.Flags()
+	f.Uint64Var(&s.Seed, "seed", 1, "another plant, another day")
+	f.VarP(&length, "duration", "d", "how long, in plant time (default 1h)")
+	f.Var(&poll, "poll", "the HMI's poll interval (default 1s)")
+	f.StringVar(&start, "start", "", "time of the first packet, RFC 3339 (default 2026-03-02T06:00:00Z)")
+	f.StringArrayVarP(&attacks, "attack", "a", nil, "KIND@OFFSET[+DURATION] (may be repeated)")
+	f.BoolVar(&quiet, "polls-only", false, "nothing but polls: no operator, no engineering, no other traffic")
+	f.StringVar(&labels, "labels", "", "write the labels of the attacks to FILE, JSON lines")
+	f.StringVar(&frames, "frame-labels", "", `write a line "frame;0|1" for each packet to FILE`)
+	f.StringVar(&tagFile, "tags", "", "write the tag list to FILE, CSV")
+	return cmd
+}
+
+// parseAttack reads KIND@OFFSET[+DURATION].
+func parseAttack(s string) (at plant.AttackAt, err error) {
+	kind, when, ok := strings.Cut(s, "@")
+	offset, length, long := strings.Cut(when, "+")
+	at.Kind = kind
+	if ok {
+		at.At, err = parseDuration(offset)
+	}
+	if ok && err == nil && long {
+		at.Duration, err = parseDuration(length)
+	}
+	if !ok || err != nil {
+		return at, fmt.Errorf("attack %q is not KIND@OFFSET or KIND@OFFSET+DURATION, as write.new-host@90m", s)
+	}
+	var names []string
+	for _, a := range plant.Attacks() {
+		if a.Kind == kind {
+			return at, nil
+		}
+		names = append(names, a.Kind)
+	}
+	if near := nearest(kind, names); near != "" {
+		return at, fmt.Errorf("there is no attack %q (did you mean %q?)", kind, near)
+	}
+	return at, fmt.Errorf("there is no attack %q; weir plant attacks lists them", kind)
+}
+
+func writePlant(cmd *cobra.Command, s *plant.Scenario, path, labels, frames, tagFile string) (err error) {
+	out, closeOut, err := create(path, cmd.OutOrStdout())
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(out, 1<<20)
+	var marks io.Writer
+	closeMarks := func() error { return nil }
+	if frames != "" {
+		m, closeFile, err := create(frames, cmd.OutOrStdout())
+		if err != nil {
+			return err
+		}
+		buffered := bufio.NewWriter(m)
+		marks, closeMarks = buffered, func() error { return errors.Join(buffered.Flush(), closeFile()) }
+	}
+	done, err := s.WriteLabeled(&interrupted{w, cmd.Context().Err}, marks)
+	if err = errors.Join(err, w.Flush(), closeOut(), closeMarks()); err != nil {
+		return partial(fmt.Errorf("write %s: %w", path, err))
+	}
+	if labels != "" {
+		if err := writeTo(cmd, labels, done.Write); err != nil {
+			return err
+		}
+	}
+	if tagFile != "" {
+		return writeTo(cmd, tagFile, func(w io.Writer) error { return plant.WriteTags(w, plant.Tags()) })
+	}
+	return nil
+}
+
+// interrupted is a writer that ends when the command was interrupted.
+type interrupted struct {
+	w    io.Writer
+	done func() error
+}
+
+func (w *interrupted) Write(b []byte) (int, error) {
+	if err := w.done(); err != nil {
+		return 0, errors.New("interrupted")
+	}
+	return w.w.Write(b)
+}
+
+func writeTo(cmd *cobra.Command, path string, f func(io.Writer) error) error {
+	w, closeFile, err := create(path, cmd.OutOrStdout())
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f(w), closeFile()); err != nil {
+		return partial(fmt.Errorf("write %s: %w", path, err))
+	}
+	return nil
+}
+
+func newPlantCSV() *cobra.Command {
+	var o plant.CSVOptions
+	var comma, output, labels, rows, tagFile, start string
+	var interval duration
+	cmd := &cobra.Command{
+		Use:   "csv FILE.csv -o FILE.pcap",
+		Short: "Turn a table of process values into Modbus or DNP3 traffic",
+		Long: `Turn a table of process values, a row a time and a column a variable, into a
+capture in which a client polls devices that hold those values, so that a data
+set runs through the whole pipeline: decoding, extraction, detection, scoring.
+Times in any usual format, comma or semicolon, decimal point or comma.`,
+		Example: `  weir plant csv plant.csv -o plant.pcap --labels plant.jsonl --tags tags.csv`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 || output == "" {
+				return usage(fmt.Errorf("weir plant csv needs one table and -o FILE.pcap; see 'weir plant csv --help'"))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if comma != "" {
+				o.Comma = []rune(comma)[0]
+			}
+			o.Interval = time.Duration(interval)
+			if start != "" {
+				if o.Start, err = time.Parse(time.RFC3339, start); err != nil {
+					return usage(fmt.Errorf("--start %q is not a time such as 2026-03-02T06:00:00Z", start))
+				}
+			}
+			return convertCSV(cmd, &o, args[0], output, labels, rows, tagFile)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&output, "output", "o", "", "the capture to write (required)")
+	f.StringVar(&o.Protocol, "protocol", "modbus", "modbus or dnp3")
+	f.StringVar(&comma, "comma", "", "what separates cells (default: found out)")
+	f.StringVar(&o.TimeColumn, "time-column", "", `the column of times, "Date+Time" for two, "-" for none (default: found out)`)
+	f.StringVar(&o.TimeFormat, "time-format", "", "layout of Go's time package, or unix, unix-ms... (default: found out)")
+	f.StringVar(&start, "start", "", "time of the first row if there is no time column, RFC 3339")
+	f.Var(&interval, "interval", "time between rows if there is no time column")
+	f.StringSliceVar(&o.Labels, "label-columns", nil, "columns that are labels, not values (default: by their usual names)")
+	f.StringSliceVar(&o.Ignore, "ignore", nil, "columns to leave out")
+	f.IntVar(&o.Devices, "devices", 0, "over how many devices the columns are spread (default: one for each 50)")
+	f.Uint64Var(&o.Seed, "seed", 1, "of the timing noise")
+	f.StringVar(&labels, "labels", "", "write the labelled stretches to FILE, JSON lines")
+	f.StringVar(&rows, "row-labels", "", "write row;time;first frame;last frame;labels to FILE")
+	f.StringVar(&tagFile, "tags", "", "write the tag list to FILE, CSV")
+	completeValues(cmd, "protocol", "modbus", "dnp3")
+	return cmd
+}
+
+func convertCSV(cmd *cobra.Command, o *plant.CSVOptions, path, output, labels, rows, tagFile string) error {
+	in, err := os.Open(path)
+	if err != nil {
+		return usage(fmt.Errorf("read the table: %w", err))
+	}
+	defer in.Close()
+	out, closeOut, err := create(output, cmd.OutOrStdout())
+	if err != nil {
+		return err
+	}
+	closeRows := func() error { return nil }
+	if rows != "" {
+		if o.RowLabels, closeRows, err = create(rows, cmd.OutOrStdout()); err != nil {
+			return err
+		}
+	}
+	w := bufio.NewWriterSize(out, 1<<20)
+	r, err := plant.ConvertCSV(in, &interrupted{w, cmd.Context().Err}, *o)
+	if err = errors.Join(err, w.Flush(), closeOut(), closeRows()); err != nil {
+		return partial(fmt.Errorf("%s: %w", path, err))
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s rows (times read as %s, %s apart) became %s packets; %s cells held no number, %s rows came late\n",
+		grouped(uint64(r.Rows)), r.TimeFormat, r.Interval, grouped(r.Packets), grouped(uint64(r.Missing)), grouped(uint64(r.Late)))
+	if labels != "" {
+		if err := writeTo(cmd, labels, r.Labels.Write); err != nil {
+			return err
+		}
+	}
+	if tagFile != "" {
+		return writeTo(cmd, tagFile, func(w io.Writer) error { return plant.WriteTags(w, r.Tags) })
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-ics/weir/console"
+	"github.com/weir-ics/weir/detect"
+	notes "github.com/weir-ics/weir/firmware-notes"
+	"github.com/weir-ics/weir/protocols"
+	"github.com/weir-ics/weir/rules"
+	"github.com/weir-ics/weir/store"
+)
+
+func newServe() *cobra.Command {
+	var configPath, listen, token string
+	cmd := &cobra.Command{
+		Use:     "serve [STORE]",
+		GroupID: "main",
+		Short:   "Serve the web console over a store that replay or run wrote",
+		Long: `Serve the web console over a store that weir replay or weir run wrote. It
+listens on this machine only unless told otherwise, sends nothing anywhere and
+needs no internet. weir run has the console built in.`,
+		Example: `  weir serve
+  weir serve plant.db --listen 127.0.0.1:9000`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usage(fmt.Errorf("weir serve takes one store, got %d; see 'weir serve --help'", len(args)))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := loadConfig(configPath)
+			if err != nil {
+				return err
+			}
+			if len(args) == 1 {
+				c.Store.Path = args[0]
+			}
+			if listen != "" {
+				c.Console.Listen = listen
+			}
+			if token != "" {
+				c.Console.Token = token
+			}
+			if _, err := os.Stat(c.Store.Path); err != nil {
+				return usage(fmt.Errorf("open store %s: %w; weir replay and weir run write one", c.Store.Path, err))
+			}
+			log, err := newLogger(cmd, c)
+			if err != nil {
+				return err
+			}
+			s, err := store.Open(c.Store.Path, store.Options{Kind: kindNamed, Log: log})
+			if err != nil {
+				return usage(err)
+			}
+			defer s.Close(context.Background())
+			return c.serve(cmd, s, log)
+		},
+	}
+	cmd.Flags().StringVarP(&configPath, "config", "c", "", "read options from a weir.yaml")
+	cmd.Flags().StringVarP(&listen, "listen", "l", "", "address to listen on, host:port (default "+console.DefaultAddress+")")
+	cmd.Flags().StringVar(&token, "token", "", "ask for this password")
+	return cmd
+}
+
+// serve runs the console until the command is interrupted.
+func (c *config) serve(cmd *cobra.Command, s *store.Store, log *slog.Logger) error {
+	handler, err := c.console(s, log)
+	if err != nil {
+		return err
+	}
+	return serveConsole(cmd, c.Console.Listen, handler, "the console is at %s (ctrl-C ends it)\n")
+}
+
+// serveConsole serves until the command is interrupted; words say where.
+func serveConsole(cmd *cobra.Command, listen string, handler http.Handler, words string) error {
+	return console.Serve(cmd.Context(), listen, handler, func(a net.Addr) {
+		fmt.Fprintf(cmd.OutOrStdout(), words, console.URL(a))
+	})
+}
+
+func (c *config) console(s *store.Store, log *slog.Logger) (http.Handler, error) {
+	set, err := rules.Load(c.Rules.Paths...)
+	if err != nil {
+		return nil, usage(err)
+	}
+	library, err := notes.Load(c.Notes.Folders...)
+	if err != nil {
+		return nil, usage(err)
+	}
+	host, _, err := net.SplitHostPort(c.Console.Listen)
+	if err != nil {
+		return nil, usage(fmt.Errorf("console.listen: %w", err))
+	}
+	if ip := net.ParseIP(host); c.Console.Token == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		log.Warn("the console can be reached from other machines and asks for no password; set console.token", "listen", c.Console.Listen)
+	}
+	return console.New(s, console.Options{
+		Version: versionLine(), Kinds: kinds(), Rules: shownRules(set), Token: c.Console.Token, Log: log,
+		Notes: func(a detect.Asset) []console.Note { return shownNotes(library, &a) },
+	}), nil
+}
+
+// kinds is the catalogue in the order of names.
+func kinds() []*detect.Kind {
+	var all []*detect.Kind
+	for _, k := range catalogue() {
+		all = append(all, k)
+	}
+	slices.SortFunc(all, func(a, b *detect.Kind) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+func shownRules(set *rules.Set) []console.Rule {
+	var out []console.Rule
+	for _, r := range set.Rules() {
+		out = append(out, console.Rule{ID: r.ID, Title: r.Title, Description: r.Why, Severity: r.Severity.String(),
+			When: r.When(), Action: r.Action, Techniques: r.Techniques, Source: r.File})
+	}
+	return out
+}
+
+func shownNotes(library *notes.Library, a *detect.Asset) []console.Note {
+	var out []console.Note
+	for _, m := range library.Match(a) {
+		n := console.Note{Title: m.Note.Vendor + " " + m.Note.Product, Text: m.Note.Body, Matched: m.Because, References: m.Note.Sources}
+		if !m.Certain {
+			n.Matched += " (the maker of its network interface, not certain)"
+		}
+		for i, v := range m.Note.Advisories {
+			n.Text += fmt.Sprintf("\n\n%s: %s: %s", m.Exposures[i], v.ID, v.Title)
+			if m.Exposures[i] == notes.Affected && m.Certain {
+				n.Severity = protocols.High.String()
+			}
+		}
+		out = append(out, n)
+	}
+	return out
+}
