@@ -317,6 +317,9 @@ func TestAcknowledgingKeepsWhoWhenAndWhy(t *testing.T) {
 
 	w := post("by=&note=lost+work")
 	holds(t, w.Body.String(), "say who you are", ">lost work</textarea>")
+	if w.Code != http.StatusUnprocessableEntity {
+		t.Errorf("an acknowledgement without a name gives %d", w.Code)
+	}
 	if post("by="+strings.Repeat("x", 100)).Body.String() == "" || len(a.Acknowledgements) != 1 {
 		t.Error("a name that is too long was kept")
 	}

@@ -98,6 +98,8 @@ type alertView struct {
 	Saved       bool
 	Wrong       string
 	By, Note    string
+	// code is the answer's status, 0 for OK.
+	code int
 	// ChartFrom to MarkTo bound the charts and what they mark, in milliseconds.
 	ChartFrom, ChartTo, MarkFrom, MarkTo int64
 }
@@ -169,7 +171,7 @@ func (c *console) showAlert(w http.ResponseWriter, r *http.Request, v alertView)
 	}
 	v.ChartFrom, v.ChartTo = around(a.Start, a.End, status.Clock)
 	v.MarkFrom, v.MarkTo = milliseconds(a.Start), milliseconds(a.End)
-	c.show(w, r, "alert", page{Title: a.Title, Nav: "alerts", Body: v})
+	c.show(w, r, "alert", page{Title: a.Title, Nav: "alerts", Live: true, Code: v.code, Body: v})
 }
 
 // around gives a stretch that shows what came before and after, in
@@ -235,7 +237,7 @@ func (c *console) acknowledge(w http.ResponseWriter, r *http.Request) {
 	}
 	a := detect.Acknowledgement{Time: c.Now().UnixNano(), By: r.PostForm.Get("by"), Note: r.PostForm.Get("note")}
 	if err := checkAcknowledgement(&a); err != nil {
-		c.showAlert(w, r, alertView{Wrong: err.Error(), By: a.By, Note: a.Note})
+		c.showAlert(w, r, alertView{Wrong: err.Error(), By: a.By, Note: a.Note, code: http.StatusUnprocessableEntity})
 		return
 	}
 	id := r.PathValue("id")

@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -98,7 +99,9 @@ type page struct {
 	Counts detect.AlertCounts
 	// HasCatalogue tells that there is something to show there.
 	HasCatalogue bool
-	Body         any
+	// Code is the answer's status, 0 for OK.
+	Code int
+	Body any
 }
 
 // statusView is the sensor's state as the header says it.
@@ -153,7 +156,7 @@ func (c *console) show(w http.ResponseWriter, r *http.Request, name string, p pa
 		return
 	}
 	p.Status = viewStatus(status)
-	c.write(w, r, http.StatusOK, name, p)
+	c.write(w, r, cmp.Or(p.Code, http.StatusOK), name, p)
 }
 
 func (c *console) write(w http.ResponseWriter, r *http.Request, code int, name string, p page) {
