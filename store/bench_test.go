@@ -67,4 +67,3 @@ func BenchmarkTrend(b *testing.B) {
 		})
 	}
 }
-

@@ -96,4 +96,3 @@ func idle(t testing.TB, s *Store) {
 func (s *Store) inspect(f func(*writer)) error {
 	return s.ask(context.Background(), ask{do: func(context.Context, sqlConn) error { f(s.write); return nil }})
 }
-

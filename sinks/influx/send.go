@@ -55,6 +55,12 @@ func (s *Sink) flush() {
 // deliver sends a batch, or keeps it if others are kept already or the server
 // does not take it.
 func (s *Sink) deliver(b *batch) {
+	defer func() {
+		select {
+		case s.free <- b.body[:0]:
+		default:
+		}
+	}()
 	if s.down || s.spool != nil && len(s.spool.files) > 0 {
 		s.keep(b)
 		return

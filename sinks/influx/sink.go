@@ -125,6 +125,7 @@ type Sink struct {
 	run    context.Context
 	cancel context.CancelFunc
 	queue  chan *batch
+	free   chan []byte // memory of batches that are done
 	asks   chan chan struct{} // of Flush
 	end    chan struct{}      // closed by Close
 	done   chan struct{}      // closed when the sender has ended
@@ -176,7 +177,7 @@ func New(opt Options) (*Sink, error) {
 		return nil, errors.New("InfluxDB bucket is missing")
 	}
 	s := &Sink{
-		opt: opt, queue: make(chan *batch, opt.Queue), asks: make(chan chan struct{}), end: make(chan struct{}), done: make(chan struct{}),
+		opt: opt, queue: make(chan *batch, opt.Queue), free: make(chan []byte, 4), asks: make(chan chan struct{}), end: make(chan struct{}), done: make(chan struct{}),
 		known: map[string]*knownAlert{}, series: map[*detect.Series]*seriesState{}, clock: math.MinInt64,
 		report: sinks.Report{Sink: "InfluxDB " + u.Redacted()},
 	}
@@ -309,7 +310,12 @@ func (st *seriesState) seen(t int64) bool {
 // batch gives the open batch of a kind.
 func (s *Sink) batch(k kind) *batch {
 	if s.open[k] == nil {
-		s.open[k] = &batch{kind: k, body: make([]byte, 0, 64<<10)}
+		b := &batch{kind: k}
+		select {
+		case b.body = <-s.free:
+		default:
+		}
+		s.open[k] = b
 	}
 	return s.open[k]
 }
