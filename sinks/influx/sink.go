@@ -125,7 +125,7 @@ type Sink struct {
 	run    context.Context
 	cancel context.CancelFunc
 	queue  chan *batch
-	free   chan []byte // memory of batches that are done
+	free   chan []byte        // memory of batches that are done
 	asks   chan chan struct{} // of Flush
 	end    chan struct{}      // closed by Close
 	done   chan struct{}      // closed when the sender has ended
