@@ -115,6 +115,8 @@ type PatternBaseline struct {
 	// Hash tells requests apart whose ranges are too many to be listed.
 	Hash  uint64 `json:"hash,string"`
 	Count uint64 `json:"count"`
+	// First is when it was first seen.
+	First int64 `json:"first"`
 	// Intervals, in seconds: how many, median, and winsorised mean and sum of
 	// squares; gaps longer than four medians, and the longest.
 	N       uint64  `json:"n,omitempty"`
@@ -386,7 +388,7 @@ func (l *link) baseline() LinkBaseline {
 		if p.flagged != nil {
 			continue
 		}
-		pb := PatternBaseline{Function: int(p.function), Hash: p.hash, Count: p.count, N: p.n, Median: p.median, Mean: p.mean,
+		pb := PatternBaseline{Function: int(p.function), Hash: p.hash, Count: p.count, First: p.first, N: p.n, Median: p.median, Mean: p.mean,
 			Squares: p.m2, Gaps: p.gaps, Longest: p.longest}
 		for _, r := range p.ranges {
 			pb.Ranges = append(pb.Ranges, RangeBaseline{Kind: r.Kind.String(), Access: r.Access.String(), First: r.First, Count: r.Count})
@@ -434,7 +436,7 @@ func (b *LinkBaseline) link() *link {
 			effect: byName(f.Effect, allEffects), count: f.Count, rtt: copyTail(f.ResponseMillis)})
 	}
 	for _, p := range b.Requested {
-		np := pattern{hash: p.Hash, function: int32(p.Function), changes: l.functions[p.Function].effect.Changes(), count: p.Count,
+		np := pattern{hash: p.Hash, function: int32(p.Function), changes: l.functions[p.Function].effect.Changes(), count: p.Count, first: p.First,
 			n: p.N, median: p.Median, mean: p.Mean, m2: p.Squares, gaps: p.Gaps, longest: p.Longest}
 		for _, r := range p.Ranges {
 			np.ranges = append(np.ranges, protocols.Range{Kind: byName(r.Kind, allKinds), Access: byName(r.Access, allAccesses), First: r.First, Count: r.Count})

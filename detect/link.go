@@ -69,6 +69,7 @@ type pattern struct {
 	function int32
 	changes  bool
 	count    uint64
+	first    int64 // when it was first seen
 	ranges   []protocols.Range
 
 	// Intervals between two of them, in seconds, winsorised to between a
@@ -226,7 +227,7 @@ func (l *link) addPattern(e *protocols.Event, hash uint64, function int, limit i
 	}
 	i := len(l.patterns)
 	l.patterns = append(l.patterns, pattern{
-		hash: hash, function: int32(function), changes: e.Effect.Changes(), ranges: append([]protocols.Range(nil), ranges...),
+		hash: hash, first: e.Clock, function: int32(function), changes: e.Effect.Changes(), ranges: append([]protocols.Range(nil), ranges...),
 	})
 	l.indexPattern(i)
 	l.hint = i
