@@ -70,7 +70,6 @@ var traffic = []struct{ name, title string }{
 	{"modbus.requests", "Modbus requests"},
 	{"modbus.responses", "Modbus responses"},
 	{"modbus.exceptions", "Modbus exceptions"},
-	{"dnp3.frames", "DNP3 frames"},
 	{"dnp3.fragments", "DNP3 messages"},
 	{"tags.samples", "Values"},
 }
@@ -103,7 +102,7 @@ func viewCounters(clock int64, counters []detect.Counter) countersView {
 		}
 	}
 	for _, t := range traffic {
-		if n, ok := values[t.name]; ok {
+		if n, ok := values[t.name]; ok && (n > 0 || t.name == "packets") {
 			v.Seen = append(v.Seen, counterView{t.name, t.title, n})
 		}
 	}

@@ -49,9 +49,9 @@ func duration(ns int64) string {
 		return fmt.Sprintf("%d ms", d.Milliseconds())
 	case d < time.Minute:
 		return strings.TrimSuffix(fmt.Sprintf("%.1f", d.Seconds()), ".0") + " s"
-	case d < time.Hour:
+	case d.Round(time.Second) < time.Hour:
 		return two(d, time.Minute, "min", time.Second, "s")
-	case d < 24*time.Hour:
+	case d.Round(time.Minute) < 24*time.Hour:
 		return two(d, time.Hour, "h", time.Minute, "min")
 	default:
 		return two(d, 24*time.Hour, "d", time.Hour, "h")
@@ -59,6 +59,7 @@ func duration(ns int64) string {
 }
 
 func two(d, big time.Duration, bigName string, small time.Duration, smallName string) string {
+	d = d.Round(small)
 	s := fmt.Sprintf("%d %s", d/big, bigName)
 	if n := d % big / small; n > 0 {
 		s += fmt.Sprintf(" %d %s", n, smallName)

@@ -3,6 +3,7 @@ package console
 import (
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/weir-ics/weir/detect"
@@ -93,6 +94,7 @@ func (o Options) withDefaults() Options {
 	case o.Refresh > time.Hour:
 		o.Refresh = time.Hour
 	}
+	o.Version = strings.TrimPrefix(o.Version, "weir ")
 	if o.Version == "" {
 		o.Version = "development"
 	}

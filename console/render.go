@@ -48,6 +48,7 @@ func (c *console) parse() pages {
 		"unitOf":     func(s detect.KeptSeries) string { return unitName(s.Proto, int(s.Unit)) },
 		"linkUnit":   linkUnit,
 		"paragraphs": paragraphs,
+		"sentences":  func(a, b string) string { return a + " " + b },
 		"checked":    func(s detect.KeptSeries) pick { return pick{s, true} },
 		"unchecked":  func(s detect.KeptSeries) pick { return pick{s, false} },
 	}).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))

@@ -38,6 +38,7 @@
   };
   const filter = $("form.filter");
   if (filter && $("#live")) {
+    $("button[type=submit]", filter).hidden = true; // it applies itself
     let timer;
     const apply = () => {
       clearTimeout(timer);
