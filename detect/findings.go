@@ -469,3 +469,10 @@ func oddHour(l *link, e *protocols.Event, hour int) *Finding {
 	explain(f)
 	return f
 }
+
+func tellTakeover(f *Finding, device string) {
+	f.Title = fmt.Sprintf("%s restarted, set the clock of and configured %s", addr(f.Client.Endpoint.IP), device)
+	f.Observed = fmt.Sprintf("Within an hour %s restarted %s, set its clock and changed its configuration.", addr(f.Client.Endpoint.IP), device)
+	f.Expected = "At least one of these it had never done in the learning."
+	explain(f)
+}

@@ -130,6 +130,9 @@ func (s *Site) let(f *Finding, clock int64) {
 	if s.scanned(f) {
 		return
 	}
+	if f.Kind == KindAssetNew && f.Severity < protocols.High && clock < s.floodUntil {
+		return
+	}
 	s.hardlyLearned(f)
 	s.manager.take(f, clock)
 }
@@ -200,16 +203,6 @@ func (h *holds) foldNetwork(a, b netip.Addr) {
 		}
 		c, d := x.finding.Client.Endpoint.IP, x.finding.Server.Endpoint.IP
 		if c == a && d == b || c == b && d == a || !d.IsValid() && (c == a || c == b) {
-			h.forget(x)
-			x.gone = true
-		}
-	}
-}
-
-// dropHosts drops what waits about unknown hosts being there.
-func (h *holds) dropHosts() {
-	for _, x := range h.queue {
-		if x.network && !x.gone && x.finding.Kind == KindAssetNew {
 			h.forget(x)
 			x.gone = true
 		}

@@ -158,8 +158,37 @@ type link struct {
 	flood              float64
 	flooding           bool
 
-	held  uint64                      // frame of the request that waits for its answer
-	story [protocols.NumEffects]int64 // when an effect was last seen
+	held  uint64 // frame of the request that waits for its answer
+	story story
+}
+
+// story is when a client last restarted a device and set its clock.
+type story struct {
+	restarted, timed int64
+	fresh            bool // something of it was new
+}
+
+// tell takes an effect and tells whether it completes a restart followed by a
+// clock setting followed by a configuration within an hour, with something new
+// in it.
+func (x *story) tell(effect protocols.Effect, clock int64, isNew bool) bool {
+	const hour = 3600e9
+	switch effect {
+	case protocols.Restart:
+		*x = story{restarted: clock, fresh: isNew}
+	case protocols.Time:
+		if x.restarted != 0 && clock-x.restarted < hour {
+			x.timed = clock
+			x.fresh = x.fresh || isNew
+		}
+	case protocols.Configure:
+		done := x.timed != 0 && clock-x.restarted < hour && (x.fresh || isNew)
+		if done {
+			*x = story{}
+		}
+		return done
+	}
+	return false
 }
 
 // hashStart and hashStep are a 64-bit multiply-xorshift mix, enough to tell
@@ -174,6 +203,9 @@ func hashStep(h, v uint64) uint64 {
 // requestHash is equal for requests of the same function for the same addresses.
 func requestHash(e *protocols.Event) uint64 {
 	h := hashStep(hashStart, uint64(e.Function)|uint64(uint32(e.Sub))<<8|uint64(e.Role)<<40)
+	if e.Broadcast {
+		h = hashStep(h, 1)
+	}
 	for i := range e.Ranges {
 		r := &e.Ranges[i]
 		h = hashStep(h, uint64(r.First)<<32|uint64(r.Count))

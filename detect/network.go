@@ -107,7 +107,10 @@ func (s *Site) newHost(e *seen, h *host) {
 	}
 	s.newHosts++
 	if s.newHosts > s.settings.FloodHosts {
-		s.holds.dropHosts()
+		if e.clock >= s.floodUntil {
+			s.dropUnknown()
+		}
+		s.floodUntil = e.clock + int64(s.settings.BurstWindow)
 		f := networkFinding(KindFloodHosts, e)
 		f.Client, f.Server = Party{Unit: -1, Address: -1}, Party{Unit: -1, Address: -1}
 		f.Key = "site"
@@ -127,6 +130,19 @@ func (s *Site) newHost(e *seen, h *host) {
 	f.Expected = "It was never seen in the learning."
 	explain(f)
 	s.await(&held{until: e.clock + int64(s.settings.FoldConnection), finding: f, network: true}, e.clock)
+}
+
+// dropUnknown drops what waits about unknown hosts, now that they are a flood.
+func (s *Site) dropUnknown() {
+	for _, x := range s.holds.queue {
+		if !x.network || x.gone {
+			continue
+		}
+		if h := s.hosts.all[x.finding.Client.Endpoint.IP]; h == nil || !h.known {
+			s.holds.forget(x)
+			x.gone = true
+		}
+	}
 }
 
 func (s *Site) knownHosts() int { return len(s.hosts.all) - len(s.hosts.unknown) }
@@ -228,6 +244,10 @@ func (s *Site) connection(e *seen) {
 		return
 	}
 	c, d := s.hosts.get(client.IP, e.clock, false), s.hosts.get(server.IP, e.clock, false)
+	if !c.known && e.clock < s.floodUntil {
+		// It is part of the flood, which was told.
+		return
+	}
 	f := networkFinding(KindConnectionNew, e)
 	f.Key = key
 	verb := "tried to open a connection to"

@@ -23,6 +23,7 @@ func (s *Shard) request(l *link, e *protocols.Event) {
 	if p.flagged != nil {
 		if !s.admitted(e) {
 			s.repeat(l, e, p.flagged)
+			s.takeover(l, e, true)
 			return
 		}
 		p.flagged, p.count = nil, 0
@@ -39,6 +40,7 @@ func (s *Shard) request(l *link, e *protocols.Event) {
 	f.count++
 	if p.changes {
 		s.change(l, e, p)
+		s.takeover(l, e, false)
 	}
 	s.pace(l, p, int32(i), e)
 	if !l.watching && l.requests&63 == 0 {
@@ -98,7 +100,17 @@ func (s *Shard) newRequest(l *link, e *protocols.Event, hash uint64) int {
 		l.patterns[i].flagged = f
 	}
 	s.hold(l, e, f).probe = probed
+	s.takeover(l, e, true)
 	return -1
+}
+
+// takeover follows restart, clock and configuration by one client.
+func (s *Shard) takeover(l *link, e *protocols.Event, isNew bool) {
+	if l.watching && l.story.tell(e.Effect, e.Clock, isNew) {
+		f := about(KindTakeover, KindTakeover.Severity, l, e)
+		tellTakeover(f, device(l))
+		s.finding(e, noteFinding, f)
+	}
 }
 
 // hold tells a finding that waits for the answer to its request.
@@ -230,5 +242,5 @@ func (s *Shard) watch(l *link) {
 	l.flood = floodLimit(l, s.settings)
 	l.silent, l.silentRaised, l.overdue, l.flooding = 0, false, 0, false
 	l.held, l.iinUp = 0, l.iin
-	l.story = [protocols.NumEffects]int64{}
+	l.story = story{}
 }

@@ -59,18 +59,19 @@ type Site struct {
 	shards   []*Shard
 	frozen   bool
 
-	hosts     hosts
-	pairs     map[pairProto]struct{}
-	strangers map[linkKey]*strange
-	met       []linkKey // strangers in the order they came
-	actors    map[netip.Addr]*actor
-	acting    []netip.Addr
-	manager   *manager
-	holds     holds
-	newHosts  int
-	hostsIn   int64 // the window that newHosts counts
-	arp       map[[6]byte]*unasked
-	streams   float64
+	hosts      hosts
+	pairs      map[pairProto]struct{}
+	strangers  map[linkKey]*strange
+	met        []linkKey // strangers in the order they came
+	actors     map[netip.Addr]*actor
+	acting     []netip.Addr
+	manager    *manager
+	holds      holds
+	newHosts   int
+	hostsIn    int64 // the window that newHosts counts
+	floodUntil int64 // unknown hosts are a flood until then
+	arp        map[[6]byte]*unasked
+	streams    float64
 	// learnedMessages is how many messages the learned links rest on.
 	learnedMessages uint64
 	baseline        *Baseline

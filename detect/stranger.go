@@ -18,7 +18,7 @@ type strange struct {
 	functions   []LinkFunction
 	finding     *Finding
 	commands    [protocols.NumEffects]*Finding
-	faults      []string
+	story       story
 }
 
 func (st *strange) record() Link {
@@ -109,6 +109,12 @@ func (s *Site) strangeRequest(st *strange, e *seen) {
 	again.Points = pointsOf(e.ranges[:e.numRanges])
 	s.probeRequest(st, e, &again)
 	s.hold(&again, e.clock, e.clock+int64(s.settings.Hold), e.frame)
+	if command && st.story.tell(e.effect, e.clock, true) {
+		t := strangeAbout(KindTakeover, KindTakeover.Severity, e)
+		t.Techniques = KindTakeover.Techniques
+		tellTakeover(t, strangeDevice(e))
+		s.manager.take(t, e.clock)
+	}
 }
 
 // strangeAbout starts a finding about a message on a link that was not learned.
