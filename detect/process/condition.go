@@ -1,0 +1,113 @@
+package process
+
+import (
+	"github.com/weir-ics/weir/detect"
+	"github.com/weir-ics/weir/protocols"
+)
+
+// condition is an alarm of one kind about one point, while it lasts.
+type condition struct {
+	kind *detect.Kind
+	// since is when the deviation began, good for how many samples it has been
+	// gone, times how many samples it was there, told how often it was told.
+	since       int64
+	firstFrame  uint64
+	good        int
+	times, next uint64
+	points      []detect.PointRef
+	key         string
+	last        int64
+}
+
+// words are the sentences of a finding.
+type words struct {
+	severity                               protocols.Severity
+	score                                  float64
+	title, observed, expected, explanation string
+}
+
+func (p *point) alarming(k *detect.Kind) bool {
+	for i := range p.alarms {
+		if p.alarms[i].kind == k {
+			return true
+		}
+	}
+	return false
+}
+
+// hold starts, goes on with or ends an alarm of kind k about p. It ends when it
+// was not bad for calm samples in a row.
+func (e *Engine) hold(p *point, s *detect.Sample, k *detect.Kind, bad bool, calm int, say func() words) {
+	e.holdSince(p, s, k, bad, calm, s.Time, say)
+}
+
+func (e *Engine) holdSince(p *point, s *detect.Sample, k *detect.Kind, bad bool, calm int, since int64, say func() words) {
+	var c *condition
+	at := -1
+	for i := range p.alarms {
+		if p.alarms[i].kind == k {
+			c, at = &p.alarms[i], i
+		}
+	}
+	if c == nil {
+		if !bad {
+			return
+		}
+		p.alarms = append(p.alarms, condition{kind: k, since: since, firstFrame: s.Frame, next: 1})
+		c, at = &p.alarms[len(p.alarms)-1], len(p.alarms)-1
+	}
+	if !bad {
+		c.good++
+		if c.good < calm {
+			return
+		}
+		f := e.finding(p, c, s.Time, s.Frame)
+		f.Clear = true
+		f.Title = k.Name + " is over: " + p.name()
+		e.findings = append(e.findings, f)
+		p.alarms = append(p.alarms[:at], p.alarms[at+1:]...)
+		return
+	}
+	c.good = 0
+	c.times++
+	// A lasting condition is told again at its 1st, 2nd, 4th, 8th... sample.
+	if c.times < c.next {
+		return
+	}
+	c.next *= 2
+	w := say()
+	f := e.finding(p, c, s.Time, s.Frame)
+	if w.severity != 0 {
+		f.Severity = w.severity
+	}
+	f.Score, f.Title, f.Observed, f.Expected, f.Explanation = w.score, w.title, w.observed, w.expected, w.explanation
+	e.findings = append(e.findings, f)
+}
+
+// finding makes what findings about p have in common.
+func (e *Engine) finding(p *point, c *condition, at int64, frame uint64) detect.Finding {
+	f := detect.Finding{
+		Kind: c.kind, Severity: c.kind.Severity, Key: p.id(), Start: c.since, Time: at,
+		FirstFrame: c.firstFrame, LastFrame: frame, Proto: p.key.proto, Function: -1,
+		Techniques: c.kind.Techniques, Points: c.points,
+	}
+	if f.Points == nil {
+		f.Points = []detect.PointRef{p.ref()}
+	}
+	f.Server, f.Client = p.server(), detect.Party{Endpoint: protocols.Endpoint{IP: p.client}, Unit: -1, Address: -1}
+	return f
+}
+
+func (p *point) server() detect.Party {
+	s := detect.Party{Endpoint: protocols.Endpoint{IP: p.key.device}, Unit: -1, Address: -1}
+	if p.key.proto == protocols.ProtoDNP3 {
+		s.Address = int(p.key.unit)
+	} else {
+		s.Unit = int(p.key.unit)
+	}
+	return s
+}
+
+func (p *point) ref() detect.PointRef {
+	return detect.PointRef{Kind: p.key.kind, First: p.key.index, Last: p.key.index, Name: p.series.Name}
+}

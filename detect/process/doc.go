@@ -1,0 +1,20 @@
+// Package process learns what the process itself does, from the values that pass
+// the tap, and says when it does something else. It needs no model of the plant.
+//
+// An [Engine] is fed with samples in the order of the packets. While it learns it
+// keeps a bounded history; at an exact packet time it fits its models to that
+// and watches from then on. Three kinds of models stand beside each other:
+//
+//   - each point by itself: its states, its range, how far it moves at once,
+//     how long it rests, how noisy it is, how a counter counts, its quality
+//     flags, the digits of its values ([profile]);
+//   - points together: every point is predicted from the others of its group
+//     and from the recent past, and what is left over is tested over three
+//     horizons ([relation]); what holds between a state and a measurement is
+//     kept as a readable rule ([rule]);
+//   - the past against the present: a stretch that repeats an earlier one too
+//     exactly ([replay]).
+//
+// Everything is a pure function of the samples: no clock, no random source. All
+// tables have caps.
+package process

@@ -1,0 +1,256 @@
+package process
+
+import (
+	"cmp"
+	"math"
+	"net/netip"
+	"slices"
+
+	"github.com/weir-ics/weir/detect"
+	"github.com/weir-ics/weir/protocols"
+)
+
+// Engine learns points and watches them. One goroutine uses it. It is fed with
+// the samples of all shards in the order of their frames.
+type Engine struct {
+	settings Settings
+	points   map[pointKey]*point
+	bySeries map[*detect.Series]*point
+	// order holds the points as they appeared.
+	order   []*point
+	tickers []*ticker
+	// clock is the largest watermark seen, start the first.
+	clock, start int64
+	// watchAt is when watching begins; 0 is not yet known.
+	watchAt  int64
+	watching bool
+	findings []detect.Finding
+	stats    Stats
+	// known is a loaded baseline whose points have not all been seen yet.
+	known *baseline
+	// pending are points that a command was given to and that have not shown it.
+	pending []*point
+}
+
+// Stats count what an Engine did.
+type Stats struct {
+	// Samples is how many reports were taken in, Commands how many commands.
+	Samples, Commands uint64
+	// Points is how many points there are, Refused how many samples of points
+	// beyond the cap were let go, Unlearned how many samples came from points
+	// that were not there in learning.
+	Points, Refused, Unlearned uint64
+	// Rows is how many rows of related values were judged, Thinned how often the
+	// history was thinned out.
+	Rows, Thinned uint64
+	// Findings is how many were given out.
+	Findings uint64
+}
+
+// Each calls f with each counter and its stable name.
+func (s *Stats) Each(f func(name string, value uint64)) {
+	f("process.samples", s.Samples)
+	f("process.commands", s.Commands)
+	f("process.points", s.Points)
+	f("process.refused", s.Refused)
+	f("process.unlearned", s.Unlearned)
+	f("process.rows", s.Rows)
+	f("process.thinned", s.Thinned)
+	f("process.findings", s.Findings)
+}
+
+// pointKey is what a point is, whatever Series stands for it.
+type pointKey struct {
+	device netip.Addr
+	index  uint32
+	unit   uint16
+	kind   protocols.PointKind
+	proto  protocols.Proto
+}
+
+func keyOf(s *detect.Series) pointKey {
+	return pointKey{s.Device, s.Index, s.Unit, s.Kind, s.Proto}
+}
+
+func (k pointKey) compare(o pointKey) int {
+	return cmp.Or(k.device.Compare(o.device), cmp.Compare(k.proto, o.proto), cmp.Compare(k.unit, o.unit), cmp.Compare(k.kind, o.kind), cmp.Compare(k.index, o.index))
+}
+
+// NewEngine makes an Engine that learns until Watch.
+func NewEngine(s Settings) *Engine {
+	return &Engine{
+		settings: s.withDefaults(),
+		points:   make(map[pointKey]*point),
+		bySeries: make(map[*detect.Series]*point),
+	}
+}
+
+// Stats returns the counters so far.
+func (e *Engine) Stats() Stats { return e.stats }
+
+// Watch makes the Engine stop learning at the given packet time: samples with a
+// smaller watermark are learned, those from it on are judged.
+func (e *Engine) Watch(at int64) {
+	e.watchAt = at
+	if e.clock >= at {
+		e.settle()
+	}
+}
+
+// Watching tells whether learning is over.
+func (e *Engine) Watching() bool { return e.watching }
+
+// Observe takes one sample in, and fills in its judgement: how surprising the
+// point was when it was last judged, and the range that was expected. Samples
+// have to come in the order of their frames. The cost is O(1), amortised.
+func (e *Engine) Observe(s *detect.Sample) {
+	clock := max(s.Clock, e.clock)
+	if s.Clock == 0 {
+		clock = max(s.Time, e.clock)
+	}
+	if e.start == 0 {
+		e.start = clock
+	}
+	e.advance(clock)
+	p := e.point(s.Series)
+	if p == nil {
+		e.stats.Refused++
+		return
+	}
+	if s.Access == protocols.AccessWrite || s.Access == protocols.AccessOperate {
+		e.stats.Commands++
+		e.command(p, s)
+		return
+	}
+	e.stats.Samples++
+	if math.IsNaN(s.Value) || math.IsInf(s.Value, 0) {
+		return
+	}
+	e.report(p, s)
+	s.Judged, s.Score, s.Low, s.High = p.judgement()
+}
+
+// Advance moves the watermark: timers up to clock fire.
+func (e *Engine) Advance(clock int64) {
+	if clock > e.clock {
+		e.advance(clock)
+	}
+}
+
+// Findings appends what was found since the last call, in the order in which it
+// was found, and forgets it.
+func (e *Engine) Findings(out []detect.Finding) []detect.Finding {
+	out = append(out, e.findings...)
+	e.stats.Findings += uint64(len(e.findings))
+	e.findings = e.findings[:0]
+	return out
+}
+
+// point finds or makes the point of a series.
+func (e *Engine) point(s *detect.Series) *point {
+	if p := e.bySeries[s]; p != nil {
+		return p
+	}
+	key := keyOf(s)
+	p := e.points[key]
+	if p == nil || p.series.Type != s.Type {
+		// A point that is read as another type is another point.
+		if len(e.order) >= e.settings.MaxPoints {
+			return nil
+		}
+		p = &point{key: key, series: s, number: int32(len(e.order))}
+		e.order = append(e.order, p)
+		e.points[key] = p
+		e.stats.Points++
+		if e.watching {
+			e.bind(p)
+		} else {
+			p.tally = new(tally)
+		}
+	}
+	if len(e.bySeries) < 2*e.settings.MaxPoints {
+		e.bySeries[s] = p
+	}
+	return p
+}
+
+// advance fires everything that is due up to clock, in the order of time.
+func (e *Engine) advance(clock int64) {
+	for {
+		next, t := e.due(clock)
+		if t == nil {
+			break
+		}
+		if !e.watching && e.watchAt != 0 && e.watchAt <= next {
+			e.settle()
+			continue
+		}
+		e.clock = max(e.clock, next)
+		e.closeRow(t)
+	}
+	if !e.watching && e.watchAt != 0 && e.watchAt <= clock {
+		e.settle()
+	}
+	e.clock = max(e.clock, clock)
+	e.expire(clock)
+}
+
+// due finds the row that is overdue for longest.
+func (e *Engine) due(clock int64) (int64, *ticker) {
+	var first *ticker
+	for _, t := range e.tickers {
+		if t.open && t.deadline <= clock && (first == nil || t.deadline < first.deadline) {
+			first = t
+		}
+	}
+	if first == nil {
+		return 0, nil
+	}
+	return first.deadline, first
+}
+
+// settle ends learning: models are fitted to what was kept.
+func (e *Engine) settle() {
+	if e.watching {
+		return
+	}
+	e.watching = true
+	e.fit()
+}
+
+// report takes in what a device says a point is.
+func (e *Engine) report(p *point, s *detect.Sample) {
+	was, had := p.value, p.has
+	if p.tally != nil {
+		p.tally.observe(p, s)
+	}
+	if p.profile != nil {
+		e.judge(p, s)
+	} else if e.watching {
+		e.stats.Unlearned++
+	}
+	e.effect(p, s, was, had)
+	if had {
+		if s.Value != was {
+			p.changed = s.Time
+		}
+	} else {
+		p.changed = s.Time
+	}
+	p.has, p.value = true, s.Value
+	p.time, p.frame, p.client = s.Time, s.Frame, s.Client
+	if p.first == 0 {
+		p.first = s.Frame
+	}
+	e.pace(p, s.Time)
+	if p.ticker != nil {
+		e.update(p.ticker, p)
+	}
+}
+
+// sorted returns the points in the order of their keys.
+func sorted(points []*point) []*point {
+	out := slices.Clone(points)
+	slices.SortStableFunc(out, func(a, b *point) int { return a.key.compare(b.key) })
+	return out
+}

@@ -1,0 +1,267 @@
+package process
+
+import (
+	"math"
+	"slices"
+
+	"github.com/weir-ics/weir/detect/extreme"
+)
+
+// fit makes all models from what was learned, and lets go of the history.
+func (e *Engine) fit() {
+	continuous := 0
+	for _, p := range e.order {
+		if p.tally != nil && p.tally.nStates > maxStates {
+			continuous++
+		}
+	}
+	// Each continuous point is tested by itself in five ways and in relation to
+	// others over each horizon, on both sides.
+	tests := float64(max(1, continuous) * 2 * (5 + len(horizons)))
+	budget := e.settings.AlarmsPerDay / tests / day.Seconds()
+	for _, p := range e.order {
+		if p.tally == nil {
+			continue
+		}
+		p.profile = e.profileOf(p, budget)
+	}
+	for _, t := range e.tickers {
+		e.relate(t, budget)
+		e.findRules(t)
+	}
+	for _, p := range e.order {
+		p.tally = nil
+		e.fitCommands(p)
+	}
+	for _, t := range e.tickers {
+		t.history = history{}
+	}
+}
+
+// profileOf makes the profile of a point. budget is how many false alarms a
+// second each test may give.
+func (e *Engine) profileOf(p *point, budget float64) *profile {
+	t := p.tally
+	f := &profile{
+		n: t.n, seconds: float64(t.last-t.first) / 1e9,
+		low: math.Inf(-1), high: math.Inf(1), seenLow: t.low, seenHigh: t.high,
+		limitLow: math.Inf(-1), limitHigh: math.Inf(1),
+		flags: append([]uint8(nil), t.flags[:t.nFlags]...),
+	}
+	if e.settings.Limits != nil {
+		f.limitLow, f.limitHigh = e.settings.Limits(p.series)
+	}
+	changes := t.ups + t.downs + t.wraps
+	switch {
+	case t.n < probes:
+		return f
+	case t.nStates == 1:
+		f.nature = natureConstant
+	case t.whole && t.ups >= probes && t.downs == 0:
+		f.nature = natureCounter
+	case t.nStates <= maxStates && settled(t):
+		f.nature = natureState
+	case t.nStates <= maxStates:
+		return f
+	default:
+		f.nature = natureContinuous
+	}
+	if f.nature == natureConstant || f.nature == natureState {
+		f.states = append([]float64(nil), t.states[:t.nStates]...)
+		f.visits = append([]uint32(nil), t.visits[:t.nStates]...)
+		f.transitions = t.transitions
+		return f
+	}
+	if p.ticker == nil || changes < probes {
+		f.nature = natureUnknown
+		return f
+	}
+	values := p.ticker.history.columns[p.column].series()
+	if len(values) < settleRows {
+		f.nature = natureUnknown
+		return f
+	}
+	f.fitTails(values, p.ticker.interval, budget, t)
+	return f
+}
+
+// settled tells whether a point with few values is a state that has shown them.
+// Values that are not whole numbers have to come back to be believed: a pump's
+// flow that was seen on three days is no state.
+func settled(t *tally) bool {
+	if t.whole {
+		return t.n >= 4*uint32(t.nStates)
+	}
+	for _, v := range t.visits[:t.nStates] {
+		if v < 3 {
+			return false
+		}
+	}
+	return true
+}
+
+// series returns the values of a column, oldest first.
+func (c *column) series() []float64 {
+	if c.values == nil {
+		return nil
+	}
+	out := make([]float64, 0, len(c.values))
+	for _, v := range c.values[min(c.from, len(c.values)):] {
+		out = append(out, float64(v))
+	}
+	return out
+}
+
+// fitTails finds range, step, rest and noise from a series of rows.
+func (f *profile) fitTails(x []float64, interval int64, budget float64, t *tally) {
+	row := budget * float64(interval) / 1e9 // false alarms a row
+	f.surprise = -math.Log10(math.Max(row, 1e-300))
+	tau := correlationRows(x)
+	effective := float64(len(x)) / tau
+	margin := math.Max(t.resolution, accuracy*math.Max(math.Abs(t.low), math.Abs(t.high)))
+	if f.nature == natureContinuous {
+		if effective < enoughIndependent {
+			f.nature = natureDrifting
+		} else {
+			block := max(1, int(math.Ceil(tau)))
+			f.high = math.Max(tail(x, block, row, 1), t.high) + margin
+			f.low = -math.Max(tail(x, block, row, -1), -t.low) - margin
+			if effective < 200 {
+				// Too few independent values to know the tails: leave room.
+				f.high += (t.high - t.low) / 2
+				f.low -= (t.high - t.low) / 2
+			}
+		}
+	}
+	steps := make([]float64, 0, len(x))
+	rests := make([]float64, 0, 64)
+	rest := 0
+	for i := 1; i < len(x); i++ {
+		d := x[i] - x[i-1]
+		if f.nature != natureCounter {
+			d = math.Abs(d)
+		}
+		steps = append(steps, d)
+		if d == 0 {
+			rest++
+			continue
+		}
+		rests = append(rests, float64(rest))
+		rest = 0
+	}
+	f.step = math.Max(tail(steps, 1, row, 1), t.step) + margin
+	longest := float64(rest)
+	for _, r := range rests {
+		longest = math.Max(longest, r)
+	}
+	if changes := float64(len(rests)); changes > 0.1*float64(len(x)) && longest < 0.05*float64(len(x)) {
+		limit := math.Max(2*longest, tail(rests, 1, row*float64(len(x))/changes, 1)) + 2*probes
+		f.grain = medianMove(steps)
+		f.rest = max(int64(limit)*interval, 2*t.longestRest)
+	}
+	if f.nature != natureCounter {
+		f.fitNoise(x, row*noiseLength)
+	}
+}
+
+// medianMove is the median of the steps that moved.
+func medianMove(steps []float64) float64 {
+	moves := slices.DeleteFunc(slices.Clone(steps), func(d float64) bool { return d == 0 })
+	slices.Sort(moves)
+	return moves[len(moves)/2]
+}
+
+// fitNoise finds the normal noise.
+func (f *profile) fitNoise(x []float64, p float64) {
+	var z noise
+	var logs []float64
+	for _, v := range x {
+		if ms, ok := z.add(v, noiseLength); ok {
+			logs = append(logs, logNoise(ms, f))
+		}
+	}
+	if len(logs) < 20 {
+		return
+	}
+	mean, sd := meanDeviation(logs)
+	// The mean square of n normal values has a logarithm that spreads by
+	// sqrt(2/n); correlated differences by some more.
+	sd = math.Max(sd, math.Sqrt(4.0/noiseLength))
+	width := studentQuantile(p/2, float64(len(logs)-1)) * sd * math.Sqrt(1+1/float64(len(logs)))
+	lo, hi := logs[0], logs[0]
+	for _, l := range logs {
+		lo, hi = math.Min(lo, l), math.Max(hi, l)
+	}
+	f.noiseLow, f.noiseHigh = math.Min(mean-width, lo-sd), math.Max(mean+width, hi+sd)
+}
+
+// tail returns the value that sign*x exceeds with probability p a row, by peaks
+// over threshold on the maxima of blocks of rows, which are as good as
+// independent. It does not reach further beyond what was seen than ten times as
+// many rows would, because a tail fitted to so few peaks says nothing of it.
+func tail(x []float64, block int, p, sign float64) float64 {
+	var t extreme.Tail
+	largest := math.Inf(-1)
+	for i, v := range x {
+		largest = math.Max(largest, sign*v)
+		if (i+1)%block == 0 {
+			t.Observe(largest)
+			largest = math.Inf(-1)
+		}
+	}
+	if !math.IsInf(largest, -1) {
+		t.Observe(largest)
+	}
+	fit, ok := t.Fit()
+	if !ok {
+		return t.Max()
+	}
+	return fit.Quantile(math.Max(p*float64(block), reach/float64(t.N)))
+}
+
+// reach is how far a tail may go beyond what was seen.
+const reach = 0.1
+
+// enoughIndependent is how many independent values learning must hold for the
+// level of a point to be judged. With fewer the level is still wandering, and
+// only its changes are judged.
+const enoughIndependent = 20
+
+// correlationRows returns over how many rows a series is correlated with itself:
+// the integrated autocorrelation time, summed until the autocorrelation falls
+// below 0.05 (Sokal 1989).
+func correlationRows(x []float64) float64 {
+	n := len(x)
+	mean, sd := meanDeviation(x)
+	if sd == 0 {
+		return 1
+	}
+	variance := sd * sd * float64(n)
+	tau := 1.0
+	for lag := 1; lag < n/2; lag++ {
+		c := 0.0
+		for i := lag; i < n; i++ {
+			c += (x[i] - mean) * (x[i-lag] - mean)
+		}
+		c /= variance
+		if c < 0.05 {
+			break
+		}
+		tau += 2 * c
+		if float64(n)/tau < enoughIndependent {
+			break
+		}
+	}
+	return tau
+}
+
+func meanDeviation(x []float64) (mean, sd float64) {
+	for _, v := range x {
+		mean += v
+	}
+	mean /= float64(len(x))
+	for _, v := range x {
+		sd += (v - mean) * (v - mean)
+	}
+	return mean, math.Sqrt(sd / float64(len(x)))
+}

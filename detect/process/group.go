@@ -1,0 +1,159 @@
+package process
+
+import (
+	"math"
+	"math/bits"
+	"slices"
+)
+
+// sketchBits is how many moments two points are compared at.
+const sketchBits = 512
+
+type sketch [sketchBits / 64]uint64
+
+// groupsOf puts the points of a ticker in groups that are related to each other.
+// One group takes all if they fit; else points are joined with those they move
+// together with most, as far as groups stay small enough. Whether two points
+// move together is judged by the signs of their deviations and changes at
+// sketchBits moments, so that the cost of a pair is a few instructions.
+func (e *Engine) groupsOf(t *ticker) [][]*point {
+	var members []*point
+	for i, p := range t.points {
+		if p == nil || p.ticker != t || p.column != i || p.relation != nil {
+			continue
+		}
+		c := &t.history.columns[i]
+		if c.values == nil || len(c.values)-c.from < 3*len(t.history.times)/4 || p.profile.nature == natureCounter {
+			continue
+		}
+		if p.tally.nStates <= maxStates && p.tally.ups+p.tally.downs < 2 {
+			continue
+		}
+		members = append(members, p)
+	}
+	members = sorted(members)
+	if len(members) > e.settings.MaxRelated {
+		members = members[:e.settings.MaxRelated]
+	}
+	size := e.settings.GroupSize
+	if len(members) <= size {
+		if len(members) < 2 {
+			return nil
+		}
+		return [][]*point{members}
+	}
+	sketches := make([]sketch, len(members))
+	for i, p := range members {
+		sketches[i] = sketchOf(&t.history, p.column)
+	}
+	type pair struct {
+		like int
+		a, b int32
+	}
+	const neighbours = 8
+	var pairs []pair
+	for i := range members {
+		var best [neighbours]pair
+		for j := range members {
+			if i == j {
+				continue
+			}
+			l := sketches[i].like(&sketches[j])
+			if l <= best[neighbours-1].like {
+				continue
+			}
+			k := neighbours - 1
+			for k > 0 && best[k-1].like < l {
+				best[k] = best[k-1]
+				k--
+			}
+			best[k] = pair{l, int32(i), int32(j)}
+		}
+		for _, b := range best {
+			if b.like > 0 {
+				pairs = append(pairs, b)
+			}
+		}
+	}
+	slices.SortStableFunc(pairs, func(x, y pair) int { return y.like - x.like })
+	root := make([]int32, len(members))
+	count := make([]int, len(members))
+	for i := range root {
+		root[i], count[i] = int32(i), 1
+	}
+	find := func(i int32) int32 {
+		for root[i] != i {
+			root[i] = root[root[i]]
+			i = root[i]
+		}
+		return i
+	}
+	for _, p := range pairs {
+		a, b := find(p.a), find(p.b)
+		if a == b || count[a]+count[b] > size {
+			continue
+		}
+		if a > b {
+			a, b = b, a
+		}
+		root[b] = a
+		count[a] += count[b]
+	}
+	byRoot := make(map[int32]int)
+	var groups [][]*point
+	for i, p := range members {
+		r := find(int32(i))
+		g, ok := byRoot[r]
+		if !ok {
+			g = len(groups)
+			byRoot[r] = g
+			groups = append(groups, nil)
+		}
+		groups[g] = append(groups[g], p)
+	}
+	return slices.DeleteFunc(groups, func(g []*point) bool { return len(g) < 2 })
+}
+
+// sketchOf takes the signs of deviations from the mean, and of changes, at
+// moments spread over the history.
+func sketchOf(h *history, i int) sketch {
+	var s sketch
+	c := &h.columns[i]
+	n := len(h.times)
+	mean, count := 0.0, 0
+	for r := range n {
+		if v := c.at(r); !math.IsNaN(v) {
+			mean += v
+			count++
+		}
+	}
+	mean /= float64(count)
+	const half = sketchBits / 2
+	for b := range half {
+		r := 1 + b*(n-1)/half
+		v := c.at(r)
+		if v > mean {
+			s[b/64] |= 1 << (b % 64)
+		}
+		if v > c.at(r-1) {
+			k := half + b
+			s[k/64] |= 1 << (k % 64)
+		}
+	}
+	return s
+}
+
+// like is how much two points move together, in either direction.
+func (s *sketch) like(o *sketch) int {
+	level, change := 0, 0
+	for i := range s {
+		d := bits.OnesCount64(s[i] ^ o[i])
+		if i < len(s)/2 {
+			level += d
+		} else {
+			change += d
+		}
+	}
+	apart := func(d int) int { return max(sketchBits/4-d, d-sketchBits/4) }
+	return apart(level) + apart(change)
+}

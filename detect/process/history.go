@@ -1,0 +1,133 @@
+package process
+
+import "math"
+
+// history is what is kept of the rows of a ticker while learning. It is kept in
+// blocks of blockRows rows; when there is no more room, every second block is
+// given up and only every second one is kept from then on, so that it always
+// covers the whole of learning.
+type history struct {
+	budget, maxRows int
+	times           []int64
+	sequences       []int64
+	columns         []column
+	live            int
+	// every is which blocks are kept; rows counts all rows there were.
+	every, rows int64
+}
+
+// column holds the values of one point. While the point has only ever had one
+// value, values is nil.
+type column struct {
+	values []float32
+	// only is the value of a column without values; from is the first row it
+	// was there in.
+	only    float32
+	from    int
+	dropped bool
+}
+
+func (h *history) limit(s Settings) {
+	h.budget, h.maxRows, h.every = s.HistoryBytes, s.MaxRows, 1
+}
+
+func (h *history) join(value float64) {
+	h.columns = append(h.columns, column{only: float32(value), from: len(h.times)})
+}
+
+func (h *history) drop(i int) {
+	if h.columns[i].values != nil {
+		h.live--
+	}
+	h.columns[i] = column{dropped: true}
+}
+
+// add keeps the row that t has now. It tells whether it had to make room.
+func (h *history) add(t *ticker) bool {
+	block := h.rows / blockRows
+	h.rows++
+	if block%h.every != 0 {
+		return false
+	}
+	n := len(h.times)
+	for i := range h.columns {
+		c := &h.columns[i]
+		if c.dropped {
+			continue
+		}
+		v := float32(t.points[i].value)
+		if c.values == nil {
+			if v == c.only {
+				continue
+			}
+			if n == c.from {
+				c.only = v
+				continue
+			}
+			c.values = make([]float32, n, n+n/2+blockRows)
+			for k := range c.values {
+				c.values[k] = c.only
+				if k < c.from {
+					c.values[k] = float32(math.NaN())
+				}
+			}
+			h.live++
+		}
+		c.values = append(c.values, v)
+	}
+	h.times = append(h.times, t.start)
+	h.sequences = append(h.sequences, t.sequence)
+	if len(h.times) >= h.room() && len(h.times)%blockRows == 0 {
+		h.thin()
+		return true
+	}
+	return false
+}
+
+// room is how many rows there is room for.
+func (h *history) room() int {
+	n := h.maxRows
+	if h.live > 0 {
+		n = min(n, h.budget/(4*h.live))
+	}
+	return max(n, 4*blockRows)
+}
+
+// thin gives up every second block.
+func (h *history) thin() {
+	keep := func(row int) bool { return row/blockRows%2 == 0 }
+	n := 0
+	for r := range h.times {
+		if keep(r) {
+			h.times[n], h.sequences[n] = h.times[r], h.sequences[r]
+			n++
+		}
+	}
+	h.times, h.sequences = h.times[:n], h.sequences[:n]
+	for i := range h.columns {
+		c := &h.columns[i]
+		k := 0
+		for r := range c.values {
+			if keep(r) {
+				c.values[k] = c.values[r]
+				k++
+			}
+		}
+		if c.values != nil {
+			c.values = c.values[:k]
+		}
+		c.from = c.from/(2*blockRows)*blockRows + min(c.from%(2*blockRows), blockRows)
+	}
+	h.every *= 2
+}
+
+// at returns the value of a column in a row, NaN before it was there.
+func (c *column) at(row int) float64 {
+	if c.values == nil {
+		if row < c.from {
+			return math.NaN()
+		}
+		return float64(c.only)
+	}
+	return float64(c.values[row])
+}

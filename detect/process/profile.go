@@ -1,0 +1,207 @@
+package process
+
+import (
+	"math"
+
+	"github.com/weir-ics/weir/detect"
+)
+
+// nature is what kind of quantity a point is.
+type nature uint8
+
+const (
+	// natureUnknown has shown too little.
+	natureUnknown nature = iota
+	natureConstant
+	natureState
+	natureCounter
+	natureContinuous
+	// natureDrifting is continuous and wanders: its range says nothing.
+	natureDrifting
+)
+
+var natureNames = [...]string{"unknown", "constant", "state", "counter", "continuous", "drifting"}
+
+func (n nature) String() string { return natureNames[n] }
+
+// profile is the model of one point by itself.
+type profile struct {
+	nature nature
+	// n is how many values, seconds how much time it rests on.
+	n       uint32
+	seconds float64
+	// states and visits are those of a constant or state.
+	states []float64
+	visits []uint32
+	// transitions has bit from*8+to for each change of state that was seen.
+	transitions uint64
+	// low and high are the range; infinite if it is not judged. surprise is
+	// that of a value just outside.
+	low, high float64
+	surprise  float64
+	// seenLow and seenHigh are the extremes that were seen.
+	seenLow, seenHigh float64
+	// step is the largest move that is normal, 0 if that is not judged.
+	step float64
+	// grain is the median move; a live value that moves in larger grains only is
+	// rounded more coarsely than it was in learning, and its rests say nothing.
+	grain float64
+	// rest is how long it may stand still, in nanoseconds, 0 if that is not
+	// judged.
+	rest int64
+	// noiseLow and noiseHigh bound the logarithm of the mean square of second
+	// differences; equal if that is not judged.
+	noiseLow, noiseHigh float64
+	// flags are the combinations of quality flags that are normal.
+	flags []uint8
+	// limitLow and limitHigh come from the tag list.
+	limitLow, limitHigh float64
+}
+
+// noiseLength is over how many values noise is measured.
+const noiseLength = 32
+
+// noise gathers second differences.
+type noise struct {
+	sum  float64
+	n    int
+	prev [2]float64
+}
+
+// add takes a value; it gives the mean square of length second differences when
+// it has them.
+func (z *noise) add(v float64, length int) (float64, bool) {
+	if z.n >= 2 {
+		d := v - 2*z.prev[1] + z.prev[0]
+		z.sum += d * d
+	}
+	z.prev[0], z.prev[1] = z.prev[1], v
+	z.n++
+	if z.n < length+2 {
+		return 0, false
+	}
+	mean := z.sum / float64(z.n-2)
+	z.sum, z.n = 0, 2
+	return mean, true
+}
+
+// judge holds a report against the profile.
+func (e *Engine) judge(p *point, s *detect.Sample) {
+	f := p.profile
+	v := s.Value
+	if s.HasFlags && len(f.flags) > 0 {
+		e.judgeFlags(p, s)
+	}
+	if bad := v < f.limitLow || v > f.limitHigh; bad || p.alarming(KindLimit) {
+		e.hold(p, s, KindLimit, bad, 1, func() words { return limitWords(p, f, v) })
+	}
+	switch f.nature {
+	case natureConstant, natureState:
+		e.judgeState(p, s)
+	case natureCounter:
+		e.judgeCounter(p, s)
+	case natureContinuous, natureDrifting:
+		e.judgeContinuous(p, s)
+	}
+}
+
+func (e *Engine) judgeState(p *point, s *detect.Sample) {
+	f := p.profile
+	bad := true
+	for _, known := range f.states {
+		if near(known, s.Value) {
+			bad = false
+			break
+		}
+	}
+	if bad || p.alarming(KindState) {
+		e.hold(p, s, KindState, bad, 1, func() words { return stateWords(p, f, s.Value) })
+	}
+}
+
+// near tells whether two values are the same but for rounding.
+func near(a, b float64) bool {
+	return a == b || math.Abs(a-b) <= 1e-6*math.Max(math.Abs(a), math.Abs(b))
+}
+
+func (e *Engine) judgeCounter(p *point, s *detect.Sample) {
+	f := p.profile
+	if !p.has {
+		return
+	}
+	d := s.Value - p.value
+	back := d < 0 && !wraps(p.value, s.Value)
+	if back || p.alarming(KindCounterBack) {
+		e.hold(p, s, KindCounterBack, back, 1, func() words { return counterBackWords(p, f, s.Value) })
+	}
+	fast := f.step > 0 && d > f.step
+	still := f.rest > 0 && d == 0 && s.Time-p.changed > f.rest
+	if fast || still || p.alarming(KindCounter) {
+		e.hold(p, s, KindCounter, fast || still, 1, func() words { return counterWords(p, f, s, d) })
+	}
+}
+
+func (e *Engine) judgeContinuous(p *point, s *detect.Sample) {
+	f := p.profile
+	v := s.Value
+	if bad := v < f.low || v > f.high; bad || p.alarming(KindRange) {
+		e.hold(p, s, KindRange, bad, holdRows, func() words { return rangeWords(p, f, v) })
+	}
+	if !p.has {
+		return
+	}
+	if f.step > 0 {
+		bad := math.Abs(v-p.value) > f.step && (p.interval == 0 || s.Time-p.time < 5*p.interval/2)
+		if bad || p.alarming(KindRate) {
+			e.hold(p, s, KindRate, bad, holdRows, func() words { return rateWords(p, f, v) })
+		}
+	}
+	if f.rest > 0 {
+		if d := math.Abs(v - p.value); d > 0 && (p.grain == 0 || d < p.grain) {
+			p.grain = d
+		}
+		bad := v == p.value && s.Time-p.changed > f.rest && p.grain <= f.grain
+		if bad || p.alarming(KindStuck) {
+			e.holdSince(p, s, KindStuck, bad, 1, p.changed, func() words { return stuckWords(p, f, s) })
+		}
+	}
+	if f.noiseLow < f.noiseHigh {
+		if r := p.relation; r != nil && r.alarm.active && !p.alarming(KindNoise) {
+			// What disturbs it is told already.
+			p.noise = noise{}
+			return
+		}
+		length := noiseLength
+		if p.alarming(KindNoise) {
+			// Whether it is over is seen from fewer values.
+			length = noiseLength / 4
+		}
+		if ms, ok := p.noise.add(v, length); ok {
+			l := logNoise(ms, f)
+			bad := l < f.noiseLow || l > f.noiseHigh
+			if bad || p.alarming(KindNoise) {
+				e.hold(p, s, KindNoise, bad, 1, func() words { return noiseWords(p, f, l) })
+			}
+		}
+	}
+}
+
+// logNoise is the logarithm of a mean square, bounded where nothing moved.
+func logNoise(ms float64, f *profile) float64 {
+	floor := accuracy * (f.seenHigh - f.seenLow) / 100
+	return math.Log(ms + floor*floor + 1e-300)
+}
+
+func (e *Engine) judgeFlags(p *point, s *detect.Sample) {
+	f := p.profile
+	q := quality(p.key.kind, s.Flags)
+	bad := true
+	for _, known := range f.flags {
+		if known == q {
+			bad = false
+		}
+	}
+	if bad || p.alarming(KindQuality) {
+		e.hold(p, s, KindQuality, bad, 1, func() words { return flagWords(p, f, q) })
+	}
+}

@@ -1,0 +1,487 @@
+package process
+
+import (
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// relation is a group of points each of which is predicted from the others in
+// the same row, from all in the rows before, and from the time of day. Values
+// are standardised; points that only wander (drifting) take part with their
+// changes.
+type relation struct {
+	members []member
+	// daily tells that the time of day is among what explains.
+	daily bool
+	// rows and seconds are what it was learned from.
+	rows    int
+	seconds float64
+
+	// past holds the standardised rows before, newest first; filled is how many
+	// there are, sequence that of the last.
+	past     [lags][]float64
+	filled   int
+	sequence int64
+	now      []float64
+	explain  []float64
+	residual []float64
+	ready    bool
+	alarm    relationAlarm
+}
+
+// member is a point in a relation.
+type member struct {
+	point *point
+	// mean and spread standardise it, of its changes if drifting.
+	mean, spread float64
+	drifting     bool
+	// weights are those of the explaining values: members now (its own is 0),
+	// one row ago, two rows ago, the harmonics of the day, and a constant.
+	weights []float32
+	// scale is the deviation of the residual.
+	scale float64
+	// limits and clips are, a horizon, the threshold of the mean residual and
+	// where a single one is cut off.
+	limits, clips [len(horizons)]float64
+
+	// means are the mean residuals now, ratio the largest part of a threshold
+	// that one of them reaches.
+	means    [len(horizons)]float64
+	ratio    float64
+	last     float64
+	hasLast  bool
+	surprise float64
+	// low, high and expected are what was expected in the last row.
+	low, high, expected float64
+}
+
+// columnsOf returns how many explaining values d members have.
+func columnsOf(d int, daily bool) int {
+	n := d*(1+lags) + 1
+	if daily {
+		n += 2 * harmonics
+	}
+	return n
+}
+
+// explainInto puts the explaining values together: now, the rows before, the
+// time of day, and 1.
+func explainInto(x, now []float64, past *[lags][]float64, daily bool, at int64) {
+	k := copy(x, now)
+	for _, row := range past {
+		k += copy(x[k:], row)
+	}
+	if daily {
+		phase := 2 * math.Pi * float64(at%int64(day)) / float64(day)
+		for h := 1; h <= harmonics; h++ {
+			s, c := math.Sincos(phase * float64(h))
+			x[k], x[k+1] = c, s
+			k += 2
+		}
+	}
+	x[k] = 1
+}
+
+// relate finds the relations among the points of a ticker.
+func (e *Engine) relate(t *ticker, budget float64) {
+	if len(t.history.times) < settleRows {
+		return
+	}
+	for _, group := range e.groupsOf(t) {
+		if r := fitRelation(t, group, budget*float64(t.interval)/1e9); r != nil {
+			t.relations = append(t.relations, r)
+			for i := range r.members {
+				r.members[i].point.relation, r.members[i].point.member = r, i
+			}
+		}
+	}
+}
+
+// ridges are the penalties that cross-validation chooses from, a row.
+var ridges = [...]float64{1e-5, 1e-3, 1e-1, 1, 10}
+
+const folds = 6
+
+// learned is the matrix of what explains and what is explained.
+type learned struct {
+	x    [][]float64 // rows of explaining values
+	z    [][]float64 // rows of members
+	rows int
+}
+
+// fitRelation fits a relation to the history. row is how many false alarms a row
+// each test may give. It returns nil if there is too little to learn from.
+func fitRelation(t *ticker, group []*point, row float64) *relation {
+	r := &relation{}
+	h := &t.history
+	span := h.times[len(h.times)-1] - h.times[0]
+	r.daily = span >= 4*int64(day) && t.interval <= int64(day)/(4*harmonics)
+	r.seconds = float64(span) / 1e9
+	z := standardise(r, h, group)
+	if len(r.members) < 2 {
+		return nil
+	}
+	data := design(r, h, z)
+	d := len(r.members)
+	f := columnsOf(d, r.daily)
+	if data.rows < settleRows {
+		return nil
+	}
+	r.rows = data.rows
+	residuals := crossValidate(r, data, d, f)
+	for j := range r.members {
+		r.members[j].calibrate(residuals[j], row)
+	}
+	r.reset()
+	return r
+}
+
+// standardise makes the members and their standardised rows. What no instrument
+// resolves is covered with dither, so that no prediction leans on it: two values
+// that are nearly the same in learning and rounded later would else alarm for
+// ever.
+func standardise(r *relation, h *history, group []*point) [][]float64 {
+	n := len(h.times)
+	var z [][]float64
+	for _, p := range group {
+		c := &h.columns[p.column]
+		x := make([]float64, n)
+		for i := range x {
+			x[i] = c.at(i)
+			if math.IsNaN(x[i]) {
+				x[i] = c.at(min(c.from, n-1))
+			}
+		}
+		m := member{point: p}
+		square := 0.0
+		for _, v := range x {
+			square += v * v
+		}
+		mean, sd := meanDeviation(x)
+		if sd == 0 {
+			continue
+		}
+		if p.tally.nStates > 4 {
+			floor := math.Max(jitterFloor*sd, accuracy*math.Sqrt(square/float64(n)))
+			floor *= math.Sqrt(12)
+			for i := range x {
+				x[i] += floor * dither(p.column, i)
+			}
+		}
+		m.drifting = float64(n)/correlationRows(x) < enoughIndependent
+		if m.drifting {
+			for i := n - 1; i > 0; i-- {
+				x[i] -= x[i-1]
+			}
+			x[0] = 0
+		}
+		mean, sd = meanDeviation(x)
+		if sd == 0 {
+			continue
+		}
+		m.mean, m.spread = mean, sd
+		for i := range x {
+			x[i] = (x[i] - mean) / sd
+		}
+		r.members = append(r.members, m)
+		z = append(z, x)
+	}
+	return z
+}
+
+// dither is a number from -0.5 to 0.5 that depends on column and row alone, and
+// looks like chance (the finaliser of splitmix64, Steele et al. 2014).
+func dither(column, row int) float64 {
+	x := uint64(column)<<32 ^ uint64(row) + 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	x ^= x >> 31
+	return float64(x>>11)/(1<<53) - 0.5
+}
+
+// design puts the rows together that have the rows before them.
+func design(r *relation, h *history, z [][]float64) learned {
+	d := len(z)
+	f := columnsOf(d, r.daily)
+	var out learned
+	rows := make([][]float64, len(h.times))
+	flat := make([]float64, len(h.times)*d)
+	for i := range rows {
+		rows[i] = flat[i*d : (i+1)*d]
+		for j := range z {
+			rows[i][j] = z[j][i]
+		}
+	}
+	for i := lags + 1; i < len(rows); i++ {
+		// A drifting point needs one row more, for its change.
+		if h.sequences[i]-h.sequences[i-lags-1] != lags+1 {
+			continue
+		}
+		var past [lags][]float64
+		for l := range past {
+			past[l] = rows[i-1-l]
+		}
+		x := make([]float64, f)
+		explainInto(x, rows[i], &past, r.daily, h.times[i])
+		out.x = append(out.x, x)
+		out.z = append(out.z, rows[i])
+	}
+	out.rows = len(out.x)
+	return out
+}
+
+// crossValidate finds for each member the penalty that predicts best what was
+// not fitted, fits the weights with it, and returns those residuals, a member.
+//
+// With P the inverse of the penalised Gram matrix of all explaining values, the
+// regression of one of them on all others has the weights -P[i][j]/P[j][j]: one
+// inverse serves all members.
+func crossValidate(r *relation, data learned, d, f int) [][]float64 {
+	n := data.rows
+	bounds := func(k int) (int, int) { return k * n / folds, (k + 1) * n / folds }
+	parts := make([]*mat.SymDense, folds)
+	total := mat.NewSymDense(f, nil)
+	for k := range parts {
+		lo, hi := bounds(k)
+		parts[k] = gram(data.x[lo:hi], f)
+		total.AddSym(total, parts[k])
+	}
+	best := make([]float64, d)
+	bestRidge := make([]float64, d)
+	out := make([][]float64, d)
+	trial := make([][]float64, d)
+	for j := range d {
+		best[j] = math.Inf(1)
+		out[j], trial[j] = make([]float64, n), make([]float64, n)
+	}
+	weights := make([][]float64, d)
+	for _, ridge := range ridges {
+		good := true
+		for k := 0; k < folds && good; k++ {
+			lo, hi := bounds(k)
+			g := mat.NewSymDense(f, nil)
+			g.CopySym(total)
+			for a := range f {
+				for b := a; b < f; b++ {
+					g.SetSym(a, b, total.At(a, b)-parts[k].At(a, b))
+				}
+			}
+			if good = solve(g, ridge*float64(n-(hi-lo)), d, weights); !good {
+				break
+			}
+			for j := range d {
+				for i := lo; i < hi; i++ {
+					trial[j][i] = data.z[i][j] - dot(weights[j], data.x[i])
+				}
+			}
+		}
+		if !good {
+			continue
+		}
+		for j := range d {
+			sum := 0.0
+			for _, v := range trial[j] {
+				sum += v * v
+			}
+			if sum < best[j] {
+				best[j], bestRidge[j] = sum, ridge
+				copy(out[j], trial[j])
+			}
+		}
+	}
+	for _, ridge := range ridges {
+		if !slices.Contains(bestRidge, ridge) || !solve(total, ridge*float64(n), d, weights) {
+			continue
+		}
+		for j := range d {
+			if bestRidge[j] == ridge {
+				w := make([]float32, f)
+				for i, v := range weights[j] {
+					w[i] = float32(v)
+				}
+				r.members[j].weights = w
+			}
+		}
+	}
+	for j := range r.members {
+		if r.members[j].weights == nil {
+			// Nothing explains it: it is its mean.
+			r.members[j].weights = make([]float32, f)
+			for i := range out[j] {
+				out[j][i] = data.z[i][j]
+			}
+		}
+	}
+	return out
+}
+
+// gram returns the sum of the outer products of rows.
+func gram(rows [][]float64, f int) *mat.SymDense {
+	flat := make([]float64, 0, len(rows)*f)
+	for _, x := range rows {
+		flat = append(flat, x...)
+	}
+	g := mat.NewSymDense(f, nil)
+	if len(rows) > 0 {
+		g.SymOuterK(1, mat.NewDense(len(rows), f, flat).T())
+	}
+	return g
+}
+
+// solve finds the weights of the first d explaining values on all others.
+func solve(g *mat.SymDense, penalty float64, d int, weights [][]float64) bool {
+	f := g.SymmetricDim()
+	m := mat.NewSymDense(f, nil)
+	m.CopySym(g)
+	for i := range f - 1 {
+		m.SetSym(i, i, m.At(i, i)+penalty)
+	}
+	// The constant is not penalised, but for what keeps the matrix regular.
+	m.SetSym(f-1, f-1, m.At(f-1, f-1)*(1+1e-9)+1e-9)
+	var c mat.Cholesky
+	if !c.Factorize(m) {
+		return false
+	}
+	inverse := mat.NewSymDense(f, nil)
+	if c.InverseTo(inverse) != nil {
+		return false
+	}
+	for j := range d {
+		if weights[j] == nil {
+			weights[j] = make([]float64, f)
+		}
+		pivot := inverse.At(j, j)
+		for i := range f {
+			weights[j][i] = -inverse.At(i, j) / pivot
+		}
+		weights[j][j] = 0
+	}
+	return true
+}
+
+func dot(w, x []float64) float64 {
+	s := 0.0
+	for i, v := range w {
+		s += v * x[i]
+	}
+	return s
+}
+
+// calibrate finds scale and thresholds from residuals of rows that were not
+// fitted. The threshold of a horizon is the larger of two: what Student's t
+// with as many degrees of freedom as learning holds independent stretches of
+// that length allows at the budget, and what peaks over threshold say of the
+// means that were seen. The first keeps a short learning honest, the second
+// a tail that is not normal.
+func (m *member) calibrate(residuals []float64, row float64) {
+	sum := 0.0
+	for _, v := range residuals {
+		sum += v * v
+	}
+	n := float64(len(residuals))
+	m.scale = math.Max(math.Sqrt(sum/n), 1e-6)
+	means := make([]float64, len(residuals))
+	for h, length := range horizons {
+		average(means, residuals, m.scale, 8, length)
+		_, sd := meanDeviation(means)
+		k := studentQuantile(row/2, math.Max(3, n/length))
+		limit := k * math.Max(sd, 0.3/math.Sqrt(length))
+		clip := saturation * limit
+		average(means, residuals, m.scale, clip, length)
+		for i, v := range means {
+			means[i] = math.Abs(v)
+		}
+		limit = math.Max(limit, tail(means, int(length), row, 1))
+		m.limits[h], m.clips[h] = limit, math.Max(clip, saturation*limit)
+	}
+}
+
+// average puts the exponentially weighted means of the clipped residuals into
+// out.
+func average(out, residuals []float64, scale, clip, length float64) {
+	alpha := 2 / (length + 1)
+	mean := 0.0
+	for i, v := range residuals {
+		mean += alpha * (cut(v/scale, clip) - mean)
+		out[i] = mean
+	}
+}
+
+func cut(v, clip float64) float64 { return math.Max(-clip, math.Min(clip, v)) }
+
+// reset makes room for the rows to come.
+func (r *relation) reset() {
+	d := len(r.members)
+	for l := range r.past {
+		r.past[l] = make([]float64, d)
+	}
+	r.now, r.residual = make([]float64, d), make([]float64, d)
+	r.explain = make([]float64, columnsOf(d, r.daily))
+	r.filled, r.sequence = 0, 0
+}
+
+// step takes the row of t, and leaves in each member how far it is from what the
+// others make expected. It tells whether there was enough before it to judge.
+func (r *relation) step(t *ticker) bool {
+	if t.sequence != r.sequence+1 {
+		r.filled = 0
+		for j := range r.members {
+			r.members[j].hasLast = false
+		}
+	}
+	r.sequence = t.sequence
+	complete := true
+	for j := range r.members {
+		m := &r.members[j]
+		v := m.point.value
+		if m.drifting {
+			change := v - m.last
+			complete = complete && m.hasLast
+			m.last, m.hasLast = v, true
+			v = change
+		}
+		r.now[j] = (v - m.mean) / m.spread
+	}
+	judged := complete && r.filled >= lags
+	if judged {
+		explainInto(r.explain, r.now, &r.past, r.daily, t.start)
+		for j := range r.members {
+			r.members[j].test(r.explain, r.now[j])
+		}
+		r.ready = true
+	}
+	if complete {
+		r.past[1], r.past[0] = r.past[0], r.past[1]
+		copy(r.past[0], r.now)
+		r.filled = min(r.filled+1, lags)
+	}
+	return judged
+}
+
+// test holds a member against its prediction.
+func (m *member) test(x []float64, z float64) {
+	s := 0.0
+	for i, w := range m.weights {
+		s += float64(w) * x[i]
+	}
+	residual := (z - s) / m.scale
+	m.ratio = 0
+	if m.point.missed >= missing {
+		// It is not reported any more; others tell that.
+		residual = 0
+	}
+	for h, length := range horizons {
+		m.means[h] += 2 / (length + 1) * (cut(residual, m.clips[h]) - m.means[h])
+		m.ratio = math.Max(m.ratio, math.Abs(m.means[h])/m.limits[h])
+	}
+	m.surprise = surprise(m.ratio * m.limits[0])
+	base := 0.0
+	if m.drifting {
+		base = m.point.value - z*m.spread - m.mean
+	}
+	m.expected = base + s*m.spread + m.mean
+	width := m.limits[0] * m.scale * m.spread
+	m.low, m.high = m.expected-width, m.expected+width
+}

@@ -1,0 +1,28 @@
+package process
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// studentQuantile returns what Student's t with nu degrees of freedom exceeds
+// with probability p.
+func studentQuantile(p, nu float64) float64 {
+	p = math.Max(p, 1e-15)
+	if nu > 1e4 {
+		return -distuv.UnitNormal.Quantile(p)
+	}
+	return -distuv.StudentsT{Mu: 0, Sigma: 1, Nu: math.Max(nu, 1)}.Quantile(p)
+}
+
+// surprise is -log10 of the probability that a standard normal lies further out
+// than z on either side.
+func surprise(z float64) float64 {
+	z = math.Abs(z)
+	if z < 6 {
+		return -math.Log10(math.Erfc(z / math.Sqrt2))
+	}
+	// Mills' ratio, where Erfc runs out.
+	return z*z/2*math.Log10E + math.Log10(z*math.Sqrt(math.Pi/2))
+}
