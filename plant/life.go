@@ -196,6 +196,27 @@ func (w *world) noise() {
 	})
 	repeat(31*second, 90*second, func(t int64) { w.nameLookup(t, w.engineering, "updates.waterworks.example") })
 	repeat(40*second, 30*second, func(t int64) { w.webPage(t) })
+	w.replicate()
+}
+
+// replicate is the historian's connection to the HMI's database: a little data
+// every five minutes, and keep-alives in between.
+func (w *world) replicate() {
+	n := w.n
+	c := newConn(n, w.site.historian, w.hmi, 1433)
+	n.at(w.start+9*second, func() { c.connect(n.now) })
+	minutes := 0
+	n.every(w.start+69*second, func() (int64, bool) {
+		if minutes++; minutes%5 != 0 {
+			c.keepAlive(n.now)
+			return n.now + 60*second, true
+		}
+		t := c.transmit(max(n.now, c.idle), fromClient, []byte("\x01\x01\x00\x3a\x00\x00\x01\x00select * from alarms where id > last"))
+		t = c.transmit(t+n.between(millisecond, 9*millisecond), fromServer, []byte("\x04\x01\x00\x15\x00\x33\x01\x00\xfd\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"))
+		c.owe(t, fromClient)
+		c.idle = t + millisecond
+		return n.now + 60*second, true
+	})
 }
 
 // ntp asks the gateway for the time (RFC 5905) and has it answered.

@@ -33,6 +33,8 @@ type network struct {
 	free  [][]byte
 	seq   uint64
 	frame uint64
+	// sent counts the packets put on the wire, frame those handed on.
+	sent uint64
 	// label is the attack that what is being done now belongs to, -1 for none.
 	label int
 	rnd   *rand.Rand
@@ -99,6 +101,7 @@ func (n *network) emit(t int64, label int, frame []byte) {
 		label = n.label
 	}
 	n.seq++
+	n.sent++
 	n.out.push(sentPacket{t, n.seq, label, frame})
 }
 

@@ -200,7 +200,7 @@ func (o *outstation) clock(t int64) int64 {
 
 // scan takes the process' values at time t and makes events of what changed.
 func (o *outstation) scan(t int64) {
-	if o.process.Now == o.scanned || o.stopped || t < o.bootUntil {
+	if o.process == nil || o.process.Now == o.scanned || o.stopped || t < o.bootUntil {
 		return
 	}
 	o.scanned = o.process.Now
