@@ -276,7 +276,7 @@ func (l *Live) serveDNP3(c net.Conn) {
 	done := make(chan struct{})
 	defer close(done)
 	l.wait.Go(func() {
-		tick := time.NewTicker(200 * time.Millisecond)
+		tick := time.NewTicker(50 * time.Millisecond)
 		defer tick.Stop()
 		for {
 			select {
