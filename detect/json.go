@@ -91,6 +91,8 @@ func (a *Alert) AppendJSON(dst []byte) []byte {
 	dst = strconv.AppendUint(dst, a.LastFrame, 10)
 	dst = append(dst, `],"evidence":`...)
 	dst = appendString(dst, a.Evidence)
+	dst = append(dst, `,"key":`...)
+	dst = appendString(dst, a.Key)
 	return append(dst, '}')
 }
 
@@ -211,6 +213,7 @@ type alertJSON struct {
 	Rule         string      `json:"rule"`
 	Frames       [2]uint64   `json:"frames"`
 	Evidence     string      `json:"evidence"`
+	Key          string      `json:"key"`
 }
 
 type partyJSON struct {
@@ -247,7 +250,7 @@ func (a *Alert) UnmarshalJSON(data []byte) error {
 		Finding: Finding{
 			Kind: kindByName(j.Kind), Severity: severity, Score: j.Score, Start: j.Start.UnixNano(), Time: j.End.UnixNano(),
 			FirstFrame: j.Frames[0], LastFrame: j.Frames[1], Function: -1, FunctionName: j.FunctionName, Title: j.Title,
-			Explanation: j.Explanation, Observed: j.Observed, Expected: j.Expected, Techniques: j.Techniques, Rule: j.Rule,
+			Explanation: j.Explanation, Observed: j.Observed, Expected: j.Expected, Techniques: j.Techniques, Rule: j.Rule, Key: j.Key,
 		},
 	}
 	switch j.State {
