@@ -87,9 +87,11 @@ type side struct {
 	// skip is how many octets to pass over: the rest of a frame whose middle
 	// was lost.
 	skip int
-	// synced tells that the last octet consumed ended a frame; lost, that
-	// octets went missing since, so that a start of frame must prove itself.
-	synced, lost bool
+	// synced tells that the last octet consumed ended a frame.
+	synced bool
+	// doubt is for how many octets more, after a loss, the inside of a frame
+	// may go on, so that a start of frame must prove itself.
+	doubt int
 	// skipped counts octets passed over since the last frame, for the notice.
 	skipped int64
 }
@@ -112,7 +114,10 @@ func (d *Decoder) Reset(conversation protocols.Conversation) {
 		d.drop(&a.halves[1])
 	}
 	for i := range d.sides {
-		d.sides[i] = side{buf: d.sides[i].buf[:0], synced: conversation.OpeningSeen, lost: !conversation.OpeningSeen}
+		d.sides[i] = side{buf: d.sides[i].buf[:0], synced: conversation.OpeningSeen}
+		if !conversation.OpeningSeen {
+			d.sides[i].doubt = maxFrame
+		}
 	}
 	d.conversation = conversation
 	d.associations = d.associations[:0]
@@ -151,13 +156,13 @@ func (d *Decoder) Stream(dir protocols.Direction, at protocols.Stamp, data []byt
 		n := min(missing(s.buf), len(data))
 		s.buf = append(s.buf, data[:n]...)
 		data = data[n:]
-		used := d.frames(dir, at, s.buf, data, false)
+		used := d.frames(dir, at, s.buf, data)
 		s.buf = s.buf[:copy(s.buf, s.buf[used:])]
 	}
 	if len(data) == 0 {
 		return
 	}
-	used := d.frames(dir, at, data, nil, true)
+	used := d.frames(dir, at, data, nil)
 	if rest := data[used:]; len(rest) > 0 {
 		if cap(s.buf) < maxFrame {
 			s.buf = make([]byte, 0, maxFrame)
@@ -186,7 +191,7 @@ func (d *Decoder) Gap(dir protocols.Direction, at protocols.Stamp, lost int) {
 	}
 	d.pool.Stats.SkippedOctets += uint64(len(s.buf))
 	s.buf = s.buf[:0]
-	s.synced, s.lost, s.skipped = false, true, 0
+	s.synced, s.doubt, s.skipped = false, maxFrame, 0
 	d.fresh = false
 	for _, a := range d.associations {
 		d.drop(d.halfOf(a, dir))
@@ -200,8 +205,8 @@ func (d *Decoder) Gap(dir protocols.Direction, at protocols.Stamp, lost int) {
 func (d *Decoder) Datagram(dir protocols.Direction, at protocols.Stamp, data []byte) {
 	d.pool.Stats.Octets += uint64(len(data))
 	s := &d.sides[dir&1]
-	s.synced, s.lost = true, false
-	used := d.frames(dir, at, data, nil, true)
+	s.synced, s.doubt = true, 0
+	used := d.frames(dir, at, data, nil)
 	if rest := data[used:]; len(rest) > 0 {
 		d.pool.Stats.SkippedOctets += uint64(len(rest))
 		d.notice(dir, at, nil, TruncatedFrame, int64(len(rest)), int64(len(rest)+missing(rest)))
@@ -213,9 +218,8 @@ func (d *Decoder) Datagram(dir protocols.Direction, at protocols.Stamp, data []b
 }
 
 // frames decodes the frames in data and returns how many octets it is done
-// with; the rest begins an unfinished frame. after is what follows data, and
-// whole tells that data begins where a packet's payload does.
-func (d *Decoder) frames(dir protocols.Direction, at protocols.Stamp, data, after []byte, whole bool) int {
+// with; the rest begins an unfinished frame. after is what follows data.
+func (d *Decoder) frames(dir protocols.Direction, at protocols.Stamp, data, after []byte) int {
 	s := &d.sides[dir&1]
 	stats := &d.pool.Stats
 	i := 0
@@ -258,22 +262,22 @@ func (d *Decoder) frames(dir protocols.Direction, at protocols.Stamp, data, afte
 		if !ok {
 			stats.BlockCRC++
 			d.notice(dir, at, &header, BlockCRC, int64(found), int64(want))
-			s.lost = true
+			s.doubt = maxFrame
 			s.pass(stats, 1)
 			i++
 			continue
 		}
-		if s.lost && !(whole && i == 0) && !begins(rest[size:], after) {
+		if s.doubt > 0 && !begins(rest[size:], after) {
 			// After a loss this may be the inside of a frame: it must at least
-			// end where a frame or the data ends.
+			// end where the data ends or a frame begins.
 			s.pass(stats, 1)
 			i++
 			continue
 		}
-		if s.skipped > 0 && !s.lost {
+		if s.skipped > 0 && s.doubt == 0 {
 			d.notice(dir, at, nil, SkippedOctets, s.skipped, 0)
 		}
-		s.synced, s.lost, s.skipped = true, false, 0
+		s.synced, s.doubt, s.skipped = true, 0, 0
 		stats.Frames++
 		d.link(dir, at, header, user, rest[headerSize:size])
 		i += size
@@ -284,13 +288,20 @@ func (d *Decoder) frames(dir protocols.Direction, at protocols.Stamp, data, afte
 // pass notes octets that belong to no frame.
 func (s *side) pass(stats *Stats, n int) {
 	s.synced = false
+	s.doubt = max(s.doubt-n, 0)
 	s.skipped += int64(n)
 	stats.SkippedOctets += uint64(n)
 }
 
 // begins tells whether rest and after, one behind the other, are empty or begin
-// a frame.
+// a frame, as far as they go.
 func begins(rest, after []byte) bool {
+	if len(rest) == 0 {
+		rest, after = after, nil
+	}
+	if len(rest) >= headerSize && binary.LittleEndian.Uint16(rest[8:]) != crcHeader(rest) {
+		return false
+	}
 	for i, want := range [...]byte{start0, start1} {
 		switch {
 		case i < len(rest):

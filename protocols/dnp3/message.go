@@ -42,6 +42,8 @@ type Object struct {
 	Data []byte
 
 	v *variation
+	// ranged tells that the range field was read.
+	ranged bool
 	// base is the common time of occurrence that relative times count from, in
 	// milliseconds; baseState tells whether there is one.
 	base      int64
@@ -58,10 +60,10 @@ const (
 )
 
 // hasRange tells whether the header has start and stop.
-func (o *Object) hasRange() bool { return rangeCodes[o.Qualifier&0x0F].fields == 2 }
+func (o *Object) hasRange() bool { return o.ranged && rangeCodes[o.Qualifier&0x0F].fields == 2 }
 
 // hasCount tells whether the header has a count.
-func (o *Object) hasCount() bool { return rangeCodes[o.Qualifier&0x0F].fields == 1 }
+func (o *Object) hasCount() bool { return o.ranged && rangeCodes[o.Qualifier&0x0F].fields == 1 }
 
 // iterator steps through the objects (or bare indexes) behind a header. It
 // reads no further than Data.

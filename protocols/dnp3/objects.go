@@ -51,25 +51,26 @@ func decodeHeader(m *Message, ev *protocols.Event, body []byte, f *function, r *
 		ev.Violate(ObjectLength, int64(len(body)), 3)
 		return body, false
 	}
-	o := Object{Group: body[0], Variation: body[1], Qualifier: body[2], base: r.base, baseState: r.baseState}
+	m.Objects = append(m.Objects, Object{Group: body[0], Variation: body[1], Qualifier: body[2], base: r.base, baseState: r.baseState})
+	o := &m.Objects[len(m.Objects)-1]
 	prefix, code := o.Qualifier>>qualifierPrefixShift, o.Qualifier&0x0F
 	if prefix > 7 || prefixCodes[prefix].reserved || rangeCodes[code].reserved {
 		ev.Violate(Qualifier, int64(o.Qualifier), int64(code))
-		m.Objects = append(m.Objects, o)
 		return body[3:], false
 	}
 	if !validQualifier(o.Qualifier) {
 		ev.Violate(Qualifier, int64(o.Qualifier), int64(code))
 		if rangeCodes[code].fields != 1 {
-			m.Objects = append(m.Objects, o)
 			return body[3:], false
 		}
 	}
 	q := &rangeCodes[code]
 	if need := 3 + int(q.size)*int(q.fields); len(body) < need {
 		ev.Violate(ObjectLength, int64(len(body)), int64(need))
+		m.Objects = m.Objects[:len(m.Objects)-1]
 		return body, false
 	}
+	o.ranged = true
 	body = body[3:]
 	switch q.fields {
 	case 1:
@@ -78,7 +79,6 @@ func decodeHeader(m *Message, ev *protocols.Event, body []byte, f *function, r *
 		o.Start, o.Stop = readUint32(body, int(q.size)), readUint32(body[q.size:], int(q.size))
 		if o.Stop < o.Start {
 			ev.Violate(ObjectRange, int64(o.Stop), int64(o.Start))
-			m.Objects = append(m.Objects, o)
 			return body[int(q.size)*2:], false
 		}
 		o.Count = o.Stop - o.Start
@@ -100,7 +100,6 @@ func decodeHeader(m *Message, ev *protocols.Event, body []byte, f *function, r *
 	}
 	size, ok := o.extent(ev, body)
 	o.Data = body[:size:size]
-	m.Objects = append(m.Objects, o)
 	if g != nil {
 		o.report(ev, g, f, r)
 	}
@@ -115,13 +114,11 @@ func carried(f *function, g *group, v *variation, prefix prefixCode) bool {
 	if prefix.size > 0 && !prefix.index {
 		return true
 	}
-	switch f.carries {
-	case carriesObjects:
+	if f.carries == carriesObjects {
 		return true
-	case carriesTime:
-		return g != nil && (g.number == 50 || g.number == 120)
 	}
-	return g != nil && (g.number == 70 || g.number == 120)
+	// Files and authentication are part of the question itself.
+	return g != nil && (g.number == 70 || g.number == 120 || f.carries == carriesTime && g.number == 50)
 }
 
 // extent returns how many octets of body are the objects (or indexes) of o. ok
