@@ -106,7 +106,7 @@ func someNotes(a detect.Asset) []Note {
 		return nil
 	}
 	return []Note{{Title: "Modicon M340: UMAS commands are not authenticated", Severity: "high", Matched: "vendor and product",
-		Text: "Any host that reaches port 502 can stop the program with function 90.\n\nFilter function 90 at the cell's firewall and watch for it here.", References: []string{"Vendor's cybersecurity reference manual, chapter 4"}}}
+		Text: "Any host that reaches port 502 can stop the program with function 90.\n\n# What to check\n\n* Filter function 90 at the cell's firewall and watch for it here.\n* Compare the program with the one that was commissioned.", References: []string{"Vendor's cybersecurity reference manual, chapter 4"}}}
 }
 
 func enable[P, R any](ctx context.Context, c cdp.Command[P, R], p P) error {

@@ -183,6 +183,15 @@ func TestAnAlertsPageTellsWhoWhatWhenAndWhy(t *testing.T) {
 		"In the same incident", `href="/alerts/c9t2v6jb8wqs"`)
 }
 
+func TestPointsWithoutANameTakeThatOfTheirSeries(t *testing.T) {
+	f := newFake()
+	f.alerts[2].Points[0].Name = ""
+	holds(t, get(t, New(f, options()), "/alerts/a7f3h9dk2mqe"), "<li><b>P1_RUN</b> coil 3</li>")
+	if f.alerts[2].Points[0].Name != "" {
+		t.Error("the alert itself was changed")
+	}
+}
+
 func TestEvidenceIsLinkedOnlyWhenItCanBeServed(t *testing.T) {
 	o := options()
 	if page := get(t, New(newFake(), o), "/alerts/c9t2v6jb8wqs"); strings.Contains(page, `href="/evidence/`) {
@@ -223,7 +232,7 @@ func TestAnAssetsPageShowsNotesLinksAlertsAndPoints(t *testing.T) {
 	o := options()
 	o.Notes = someNotes
 	page := get(t, New(newFake(), o), "/assets/10.20.2.21")
-	holds(t, page, "Schneider Electric", "UMAS commands are not authenticated", "<p>Filter function 90", "Is asked by", "T1_LEVEL", `href="/alerts?host=10.20.2.21&amp;state=any">5<`)
+	holds(t, page, "Schneider Electric", "UMAS commands are not authenticated", "<h4>What to check</h4>", "<li>Filter function 90", "Is asked by", "T1_LEVEL", `href="/alerts?host=10.20.2.21&amp;state=any">5<`)
 	if w := ask(New(newFake(), o), request("GET", "/assets/10.9.9.9", "")); w.Code != http.StatusNotFound {
 		t.Errorf("an unknown host gives %d", w.Code)
 	}
@@ -505,7 +514,8 @@ func TestTrendsKeepTheirStateInTheAddress(t *testing.T) {
 	if n := strings.Count(page, `<figure class="chart"`); n != 2 {
 		t.Errorf("%d charts, want 2", n)
 	}
-	holds(t, page, fmt.Sprintf(`data-from="%d"`, milliseconds(now-int64(24*time.Hour))), fmt.Sprintf(`data-to="%d"`, milliseconds(now)), `data-follow="true"`, `range=7d&amp;s=1a&amp;s=1c`, `aria-current="true">24 h<`)
+	holds(t, page, fmt.Sprintf(`data-from="%d"`, milliseconds(at(0, 0, 0))), fmt.Sprintf(`data-to="%d"`, milliseconds(now)), `data-follow="true"`, `range=7d&amp;s=1a&amp;s=1c`, `aria-current="true">24 h<`)
+	holds(t, get(t, h, "/trends?s=1a&range=1h"), fmt.Sprintf(`data-from="%d"`, milliseconds(now-int64(time.Hour))))
 	page = get(t, h, "/trends?s=1a&from=2026-03-14T08:00:00Z&to=2026-03-14T09:00:00Z")
 	holds(t, page, fmt.Sprintf(`data-from="%d"`, milliseconds(at(8, 0, 0))), `data-follow="false"`)
 	many := "/trends?" + strings.Repeat("s=1a&", 9)

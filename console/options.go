@@ -66,7 +66,7 @@ type Rule struct {
 // Note is a product note that matches an asset.
 type Note struct {
 	Title string
-	// Text is plain text; blank lines part paragraphs.
+	// Text is Markdown. Markup of HTML in it is left out.
 	Text string
 	// Severity is by name, empty if the note has none.
 	Severity string

@@ -87,10 +87,12 @@ func (c *console) kindNames() []string {
 type alertView struct {
 	detect.KeptAlert
 	// Doc is the catalogue's entry of its kind.
-	Doc         *detect.Kind
-	Client      partyView
-	Server      partyView
-	Techniques  []Technique
+	Doc        *detect.Kind
+	Client     partyView
+	Server     partyView
+	Techniques []Technique
+	// Points are the alert's, with the names that their series have.
+	Points      []detect.PointRef
 	Series      []detect.KeptSeries
 	Neighbours  []detect.KeptAlert
 	JSON        string
@@ -157,6 +159,7 @@ func (c *console) showAlert(w http.ResponseWriter, r *http.Request, v alertView)
 			return
 		}
 	}
+	v.Points = namePoints(a.Points, v.Series)
 	if a.Incident != "" {
 		v.Neighbours, _, err = c.data.Alerts(ctx, detect.AlertQuery{Incident: a.Incident, OldestFirst: true, Limit: 12})
 		if err != nil {
@@ -172,6 +175,20 @@ func (c *console) showAlert(w http.ResponseWriter, r *http.Request, v alertView)
 	v.ChartFrom, v.ChartTo = around(a.Start, a.End, status.Clock)
 	v.MarkFrom, v.MarkTo = milliseconds(a.Start), milliseconds(a.End)
 	c.show(w, r, "alert", page{Title: a.Title, Nav: "alerts", Live: true, Code: v.code, Body: v})
+}
+
+// namePoints gives the points that have no name of their own that of their
+// series.
+func namePoints(points []detect.PointRef, series []detect.KeptSeries) []detect.PointRef {
+	out := slices.Clone(points)
+	for i := range out {
+		for _, s := range series {
+			if out[i].Name == "" && s.Kind == out[i].Kind && s.Index == out[i].First {
+				out[i].Name = s.Name
+			}
+		}
+	}
+	return out
 }
 
 // around gives a stretch that shows what came before and after, in

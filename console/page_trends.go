@@ -125,7 +125,7 @@ func (v *trendsView) bounds(from, to int64, status detect.Status) {
 	v.Range = ranges[i].name
 	start := status.First
 	if l := int64(ranges[i].length); l > 0 {
-		start = status.Clock - l
+		start = max(start, status.Clock-l)
 	}
 	v.From, v.To, v.Follow = milliseconds(start), milliseconds(status.Clock), status.Live
 }

@@ -47,7 +47,7 @@ func (c *console) parse() pages {
 		"unitList":   unitList,
 		"unitOf":     func(s detect.KeptSeries) string { return unitName(s.Proto, int(s.Unit)) },
 		"linkUnit":   linkUnit,
-		"paragraphs": paragraphs,
+		"markdown":   markdown,
 		"sentences":  func(a, b string) string { return a + " " + b },
 		"checked":    func(s detect.KeptSeries) pick { return pick{s, true} },
 		"unchecked":  func(s detect.KeptSeries) pick { return pick{s, false} },
@@ -71,17 +71,6 @@ func severityNames() []string {
 		names = append(names, s.String())
 	}
 	return names
-}
-
-// paragraphs parts a plain text at its blank lines.
-func paragraphs(s string) []string {
-	var out []string
-	for p := range strings.SplitSeq(strings.ReplaceAll(s, "\r\n", "\n"), "\n\n") {
-		if p = strings.TrimSpace(p); p != "" {
-			out = append(out, p)
-		}
-	}
-	return out
 }
 
 // page is what every template is given.
