@@ -30,6 +30,8 @@ type Engine struct {
 	known *baseline
 	// pending are points that a command was given to and that have not shown it.
 	pending []*point
+	// replays is the memory of the replay models.
+	replays int
 }
 
 // Stats count what an Engine did.
@@ -43,6 +45,8 @@ type Stats struct {
 	// Rows is how many rows of related values were judged, Thinned how often the
 	// history was thinned out.
 	Rows, Thinned uint64
+	// Unreplayed is how many points there was no memory for to find replays of.
+	Unreplayed uint64
 	// Findings is how many were given out.
 	Findings uint64
 }
@@ -56,6 +60,7 @@ func (s *Stats) Each(f func(name string, value uint64)) {
 	f("process.unlearned", s.Unlearned)
 	f("process.rows", s.Rows)
 	f("process.thinned", s.Thinned)
+	f("process.unreplayed", s.Unreplayed)
 	f("process.findings", s.Findings)
 }
 

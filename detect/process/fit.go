@@ -27,6 +27,7 @@ func (e *Engine) fit() {
 	}
 	for _, t := range e.tickers {
 		e.relate(t, budget)
+		e.fitReplays(t, budget)
 		e.findRules(t)
 	}
 	for _, p := range e.order {

@@ -144,6 +144,9 @@ func (e *Engine) judgeCounter(p *point, s *detect.Sample) {
 func (e *Engine) judgeContinuous(p *point, s *detect.Sample) {
 	f := p.profile
 	v := s.Value
+	if p.replay != nil {
+		e.judgeReplay(p, s)
+	}
 	if bad := v < f.low || v > f.high; bad || p.alarming(KindRange) {
 		e.hold(p, s, KindRange, bad, holdRows, func() words { return rangeWords(p, f, v) })
 	}

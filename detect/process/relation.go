@@ -386,7 +386,7 @@ func (m *member) calibrate(residuals []float64, row float64) {
 	for h, length := range horizons {
 		average(means, residuals, m.scale, 8, length)
 		_, sd := meanDeviation(means)
-		k := studentQuantile(row/2, math.Max(3, n/length))
+		k := studentQuantile(row/2, math.Max(3, n/(2*length)))
 		limit := k * math.Max(sd, 0.3/math.Sqrt(length))
 		clip := saturation * limit
 		average(means, residuals, m.scale, clip, length)

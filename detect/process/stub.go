@@ -4,7 +4,6 @@ import "github.com/weir-ics/weir/detect"
 
 type rule struct{}
 type commands struct{}
-type replay struct{}
 type covert struct{}
 type baseline struct{}
 
