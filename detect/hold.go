@@ -27,7 +27,17 @@ type holds struct {
 	queue []*held // a heap by time and order of coming
 	byReq map[uint64]*held
 	seq   uint64
-	net   int // network findings that wait
+	// network are the network findings that wait, by the hosts they are about.
+	network map[pairKey][]*held
+}
+
+// networkKey is what a network finding is about: two hosts, or one.
+func networkKey(f *Finding) pairKey {
+	c, d := f.Client.Endpoint.IP, f.Server.Endpoint.IP
+	if !d.IsValid() {
+		return pairKey{a: c.As16()}
+	}
+	return pairOf(c, d)
 }
 
 func (h *holds) less(i, j int) bool {
@@ -54,7 +64,11 @@ func (h *holds) push(x *held) {
 		h.byReq[x.request] = x
 	}
 	if x.network {
-		h.net++
+		if h.network == nil {
+			h.network = map[pairKey][]*held{}
+		}
+		k := networkKey(x.finding)
+		h.network[k] = append(h.network[k], x)
 	}
 }
 
@@ -89,9 +103,22 @@ func (h *holds) forget(x *held) {
 	if x.request != 0 && h.byReq[x.request] == x {
 		delete(h.byReq, x.request)
 	}
-	if x.network {
-		h.net--
+	if !x.network {
+		return
 	}
+	k := networkKey(x.finding)
+	waiting := h.network[k]
+	for i := range waiting {
+		if waiting[i] == x {
+			waiting = append(waiting[:i], waiting[i+1:]...)
+			break
+		}
+	}
+	if len(waiting) == 0 {
+		delete(h.network, k)
+		return
+	}
+	h.network[k] = waiting
 }
 
 // hold lets a finding wait until a clock.
@@ -194,28 +221,21 @@ func (h *holds) answered(e *seen, s *Site) {
 // foldNetwork drops what waits about a connection between two hosts, or about
 // one of them being there: a message says more.
 func (h *holds) foldNetwork(a, b netip.Addr) {
-	if h.net == 0 {
+	if len(h.network) == 0 {
 		return
 	}
-	for _, x := range h.queue {
-		if !x.network || x.gone {
-			continue
-		}
-		c, d := x.finding.Client.Endpoint.IP, x.finding.Server.Endpoint.IP
-		if c == a && d == b || c == b && d == a || !d.IsValid() && (c == a || c == b) {
-			h.forget(x)
+	for _, k := range [...]pairKey{pairOf(a, b), {a: a.As16()}, {a: b.As16()}} {
+		for _, x := range h.network[k] {
 			x.gone = true
 		}
+		delete(h.network, k)
 	}
 }
 
 // connection returns what waits about a connection, nil if nothing does.
-func (h *holds) connection(key string) *held {
-	if h.net == 0 {
-		return nil
-	}
-	for _, x := range h.queue {
-		if x.network && !x.gone && x.finding.Key == key && strings.HasPrefix(x.finding.Kind.Name, "connection.") {
+func (h *holds) connection(key string, a, b netip.Addr) *held {
+	for _, x := range h.network[pairOf(a, b)] {
+		if x.finding.Key == key {
 			return x
 		}
 	}

@@ -51,6 +51,7 @@ type hosts struct {
 	limit   int
 	all     map[netip.Addr]*host
 	unknown []netip.Addr // in the order they came
+	made    uint64
 	evicted uint64
 	refused uint64
 	changed []*host
@@ -61,6 +62,7 @@ func (h *hosts) get(ip netip.Addr, clock int64, known bool) *host {
 	if x := h.all[ip]; x != nil {
 		return x
 	}
+	h.made++
 	if len(h.all) >= h.limit {
 		if len(h.unknown) == 0 {
 			h.refused++

@@ -49,10 +49,10 @@ func (s *Site) hostSeen(e *seen, conflict *Kind) {
 	if e.nobody() {
 		return
 	}
-	before := len(s.hosts.all)
+	before := s.hosts.made
 	h := s.hosts.get(e.src.IP, e.clock, !s.frozen)
 	h.last = e.clock
-	if len(s.hosts.all) != before && s.frozen {
+	if s.hosts.made != before && s.frozen {
 		s.newHost(e, h)
 	}
 	if h.card(e.src.MAC, e.src.VLAN) >= 0 {
@@ -230,7 +230,7 @@ func (s *Site) connection(e *seen) {
 		return
 	}
 	key := fmt.Sprintf("%s>%s:%d", addr(client.IP), addr(server.IP), server.Port)
-	if waiting := s.holds.connection(key); waiting != nil {
+	if waiting := s.holds.connection(key, client.IP, server.IP); waiting != nil {
 		waiting.finding.LastFrame, waiting.finding.Time = e.frame, e.time
 		switch e.function {
 		case protocols.ConnectionOpened:

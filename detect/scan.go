@@ -123,6 +123,11 @@ func (s *Site) scanFinding(kind probeKind, client, server Party, t *tries, why *
 	if kind == probeAddress {
 		f.Points = why.Points
 	}
+	if changesPlant(why) && why.Severity >= protocols.Medium {
+		f.Severity = protocols.Critical
+		f.Techniques = addNames([]string{"T0806", "T0855"}, k.Techniques)
+		f.Expected += " It does not only look: it changes something."
+	}
 	explain(f)
 	return f
 }
