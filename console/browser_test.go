@@ -364,6 +364,18 @@ func TestANewAlertAppearsByItselfAndTheHeaderCountsIt(t *testing.T) {
 	b.do(t, "after", until(`document.querySelector("#a-newalert")?.textContent.includes("Something else happened")`), until(`document.querySelector("#badge").textContent === "5"`))
 }
 
+func TestTheOverviewsChartSurvivesARenewal(t *testing.T) {
+	b := browse(t)
+	b.open(t, "/")
+	b.do(t, "renewals", chromedp.Evaluate[chromedp.Void](`void (window.renewed = 0, document.addEventListener("htmx:after:swap", () => window.renewed++))`), until(`window.renewed >= 2`))
+	if n := eval[int](t, b, ink); n < 2000 {
+		t.Errorf("%d pixels of the chart are painted after it", n)
+	}
+	if n := eval[int](t, b, `document.querySelectorAll("canvas").length`); n != 1 {
+		t.Errorf("there are %d charts", n)
+	}
+}
+
 func TestTextBeingTypedSurvivesARenewal(t *testing.T) {
 	b := browse(t)
 	b.open(t, "/alerts")
