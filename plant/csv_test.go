@@ -237,3 +237,20 @@ func TestSKABIsTakenAtItsPace(t *testing.T) {
 		}
 	}
 }
+
+func FuzzConvertCSV(f *testing.F) {
+	f.Add(small, false)
+	f.Add("06/01/14 00,1,2\n06/01/14 01,3,4\n", true)
+	f.Add("Time\tA\tB\n1600000000\t1\tx\n1600000000\t\t\n", false)
+	f.Fuzz(func(t *testing.T, table string, rtu bool) {
+		opt := CSVOptions{Protocol: "modbus"}
+		if rtu {
+			opt.Protocol = "dnp3"
+		}
+		var b bytes.Buffer
+		res, err := ConvertCSV(strings.NewReader(table), &b, opt)
+		if err == nil && (res.Rows == 0 || res.Packets == 0) {
+			t.Errorf("%d rows gave %d packets", res.Rows, res.Packets)
+		}
+	})
+}

@@ -360,7 +360,9 @@ func (h *liveHMI) poll(ctx context.Context) {
 				return
 			}
 			if err := h.read(p); err != nil {
-				h.live.failures.Add(1)
+				if ctx.Err() == nil { // else the servers are going down
+					h.live.failures.Add(1)
+				}
 				h.handler.Close()
 				break
 			}

@@ -65,7 +65,7 @@ func (c *dnp3Client) askWith(t int64, seq, function uint8, objects ...byte) (ans
 	c.response = c.outstation.serve(c.response[:0], at, c.request)
 	if len(c.response) == 0 {
 		c.owe(t, fromServer)
-		c.idle = t + n.between(2*millisecond, 20*millisecond)
+		c.idle = t + 2*second
 		return nil, c.idle
 	}
 	if took > delayedAck {

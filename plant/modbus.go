@@ -132,7 +132,8 @@ func (s *scanner) start(t int64) {
 		if s.stopped {
 			return 0, false
 		}
-		if !s.paused {
+		// A cycle that has not ended, because answers are awaited, is not begun again.
+		if !s.paused && s.client.idle < n.now+s.period/2 {
 			old := n.label
 			n.label = s.label
 			s.cycle(n.now)
@@ -151,8 +152,8 @@ func (s *scanner) cycle(t int64) {
 	c := s.client
 	for _, p := range s.plan {
 		answer, done := c.read(t, p)
-		if answer == nil && !c.open {
-			return // the link is down: next cycle tries again
+		if answer == nil {
+			return // silent, or the link is down: the next cycle tries again
 		}
 		t = done
 	}
