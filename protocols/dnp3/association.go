@@ -32,10 +32,10 @@ type half struct {
 	// The last segment of a longer fragment, to know repeats.
 	lastSeen bool
 	lastSeq  uint8
-	last     uint32
+	last     uint64
 	// The frame count bit and digest of the last counted frame.
 	countSeen, countBit bool
-	counted             uint32
+	counted             uint64
 	// due tells whether the other side owes a secondary frame, for the frame
 	// dueFrame sent at dueTime.
 	due      due

@@ -184,11 +184,11 @@ func (f *Fragment) Count(group, variation uint8, count uint32) *Fragment {
 // stop, or a is the count; what the qualifier has no room for is left out.
 func (f *Fragment) Header(group, variation, qualifier uint8, a, b uint32) *Fragment {
 	f.buf = append(f.buf, group, variation, qualifier)
-	q := &rangeCodes[qualifier&0x0F]
-	if q.fields >= 1 {
+	q := &qualifiers[qualifier]
+	if q.counted || q.ranged {
 		f.buf = appendUint(f.buf, uint64(a), int(q.size))
 	}
-	if q.fields == 2 {
+	if q.ranged {
 		f.buf = appendUint(f.buf, uint64(b), int(q.size))
 	}
 	return f
@@ -197,7 +197,7 @@ func (f *Fragment) Header(group, variation, qualifier uint8, a, b uint32) *Fragm
 // Prefix appends the index or size that stands before an object by the
 // qualifier.
 func (f *Fragment) Prefix(qualifier uint8, value uint32) *Fragment {
-	f.buf = appendUint(f.buf, uint64(value), int(prefixCodes[qualifier>>qualifierPrefixShift&7].size))
+	f.buf = appendUint(f.buf, uint64(value), int(qualifiers[qualifier].prefix))
 	return f
 }
 
@@ -267,8 +267,7 @@ func (f *Fragment) Points(group, variation, qualifier uint8, points []protocols.
 		return errors.New("encode points: none given")
 	}
 	first, last := points[0].Index, points[len(points)-1].Index
-	q := rangeCodes[qualifier&0x0F]
-	if q.fields == 2 {
+	if qualifiers[qualifier].ranged {
 		if int64(last)-int64(first)+1 != int64(len(points)) {
 			return fmt.Errorf("encode group %d variation %d: indexes %d to %d of %d points are not consecutive", group, variation, first, last, len(points))
 		}

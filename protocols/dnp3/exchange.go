@@ -14,7 +14,7 @@ type exchange struct {
 	request      uint8 // function
 	requestFrame uint64
 	requestTime  int64
-	requestHash  uint32
+	requestHash  uint64
 	// deadline is when its response is overdue, in packet time; 0 if none is
 	// due.
 	deadline int64

@@ -107,7 +107,7 @@ func (o *Object) appendJSON(dst []byte) []byte {
 // appendPoint appends one object with all its fields.
 func (o *Object) appendPoint(dst []byte, index uint32, object []byte) []byte {
 	dst = strconv.AppendUint(append(dst, `{"index":`...), uint64(index), 10)
-	if prefix := &prefixCodes[o.Qualifier>>qualifierPrefixShift&7]; prefix.size > 0 && !prefix.index {
+	if qualifiers[o.Qualifier].sized {
 		dst = strconv.AppendUint(append(dst, `,"size":`...), uint64(len(object)), 10)
 	}
 	v := o.v

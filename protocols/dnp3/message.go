@@ -60,10 +60,10 @@ const (
 )
 
 // hasRange tells whether the header has start and stop.
-func (o *Object) hasRange() bool { return o.ranged && rangeCodes[o.Qualifier&0x0F].fields == 2 }
+func (o *Object) hasRange() bool { return o.ranged && qualifiers[o.Qualifier].ranged }
 
 // hasCount tells whether the header has a count.
-func (o *Object) hasCount() bool { return o.ranged && rangeCodes[o.Qualifier&0x0F].fields == 1 }
+func (o *Object) hasCount() bool { return o.ranged && qualifiers[o.Qualifier].counted }
 
 // iterator steps through the objects (or bare indexes) behind a header. It
 // reads no further than Data.
@@ -83,16 +83,16 @@ func (it *iterator) next() (index uint32, object []byte, ok bool) {
 	if it.i >= o.Count {
 		return 0, nil, false
 	}
-	prefix := prefixCodes[o.Qualifier>>qualifierPrefixShift&7]
+	q := &qualifiers[o.Qualifier]
 	index = o.Start + it.i
 	size := -1
-	if prefix.size > 0 {
-		if len(it.data) < int(prefix.size) {
+	if q.prefix > 0 {
+		if len(it.data) < int(q.prefix) {
 			return 0, nil, false
 		}
-		v := readUint32(it.data, int(prefix.size))
-		it.data = it.data[prefix.size:]
-		if prefix.index {
+		v := readUint32(it.data, int(q.prefix))
+		it.data = it.data[q.prefix:]
+		if q.indexed {
 			index = v
 		} else {
 			size = int(min(v, 1<<24))
@@ -102,10 +102,10 @@ func (it *iterator) next() (index uint32, object []byte, ok bool) {
 	switch {
 	case !o.Carried:
 		size = 0
-		if prefix.size == 0 {
+		if q.prefix == 0 {
 			return 0, nil, false
 		}
-	case v != nil && v.bits > 0 && prefix.size == 0:
+	case v != nil && v.bits > 0 && q.prefix == 0:
 		object = packedValue(o.Data, it.i, v.bits)
 		it.i++
 		return index, object, object != nil

@@ -53,52 +53,51 @@ func decodeHeader(m *Message, ev *protocols.Event, body []byte, f *function, r *
 	}
 	m.Objects = append(m.Objects, Object{Group: body[0], Variation: body[1], Qualifier: body[2], base: r.base, baseState: r.baseState})
 	o := &m.Objects[len(m.Objects)-1]
-	prefix, code := o.Qualifier>>qualifierPrefixShift, o.Qualifier&0x0F
-	if prefix > 7 || prefixCodes[prefix].reserved || rangeCodes[code].reserved {
-		ev.Violate(Qualifier, int64(o.Qualifier), int64(code))
-		return body[3:], false
-	}
-	if !validQualifier(o.Qualifier) {
-		ev.Violate(Qualifier, int64(o.Qualifier), int64(code))
-		if rangeCodes[code].fields != 1 {
+	q := &qualifiers[o.Qualifier]
+	if !q.valid {
+		ev.Violate(Qualifier, int64(o.Qualifier), int64(o.Qualifier&0x0F))
+		if q.reserved || !q.counted {
 			return body[3:], false
 		}
 	}
-	q := &rangeCodes[code]
-	if need := 3 + int(q.size)*int(q.fields); len(body) < need {
+	need := 3
+	if q.counted {
+		need += int(q.size)
+	} else if q.ranged {
+		need += 2 * int(q.size)
+	}
+	if len(body) < need {
 		ev.Violate(ObjectLength, int64(len(body)), int64(need))
 		m.Objects = m.Objects[:len(m.Objects)-1]
 		return body, false
 	}
 	o.ranged = true
-	body = body[3:]
-	switch q.fields {
-	case 1:
-		o.Count = readUint32(body, int(q.size))
-	case 2:
-		o.Start, o.Stop = readUint32(body, int(q.size)), readUint32(body[q.size:], int(q.size))
+	if q.counted {
+		o.Count = readUint32(body[3:], int(q.size))
+	} else if q.ranged {
+		o.Start, o.Stop = readUint32(body[3:], int(q.size)), readUint32(body[3+q.size:], int(q.size))
 		if o.Stop < o.Start {
 			ev.Violate(ObjectRange, int64(o.Stop), int64(o.Start))
-			return body[int(q.size)*2:], false
+			return body[need:], false
 		}
 		o.Count = o.Stop - o.Start
 		if o.Count != math.MaxUint32 {
 			o.Count++
 		}
 	}
-	body = body[int(q.size)*int(q.fields):]
+	body = body[need:]
 
 	g, v := lookup(o.Group, o.Variation)
 	o.v = v
 	if g == nil || v == nil && o.Variation != 0 {
 		ev.Violate(UnknownObject, int64(o.Group)<<8|int64(o.Variation), 0)
 	}
-	o.Carried = carried(f, g, v, prefixCodes[prefix])
+	o.Carried = carried(f, g, v, q)
 	if o.Carried && v == nil && g != nil && o.Variation == 0 {
 		// "Any variation" names points and has no objects of its own.
 		ev.Violate(UnknownObject, int64(o.Group)<<8, 0)
 	}
-	size, ok := o.extent(ev, body)
+	size, ok := o.extent(ev, q, body)
 	o.Data = body[:size:size]
 	if g != nil {
 		o.report(ev, g, f, r)
@@ -107,14 +106,11 @@ func decodeHeader(m *Message, ev *protocols.Event, body []byte, f *function, r *
 }
 
 // carried tells whether objects follow a header.
-func carried(f *function, g *group, v *variation, prefix prefixCode) bool {
+func carried(f *function, g *group, v *variation, q *qualifier) bool {
 	if v != nil && v.empty() || g != nil && g.number == 60 {
 		return false
 	}
-	if prefix.size > 0 && !prefix.index {
-		return true
-	}
-	if f.carries == carriesObjects {
+	if q.sized || f.carries == carriesObjects {
 		return true
 	}
 	// Files and authentication are part of the question itself.
@@ -123,30 +119,29 @@ func carried(f *function, g *group, v *variation, prefix prefixCode) bool {
 
 // extent returns how many octets of body are the objects (or indexes) of o. ok
 // is false if what comes after cannot be found.
-func (o *Object) extent(ev *protocols.Event, body []byte) (size int, ok bool) {
-	prefix := prefixCodes[o.Qualifier>>qualifierPrefixShift]
-	v := o.v
+func (o *Object) extent(ev *protocols.Event, q *qualifier, body []byte) (size int, ok bool) {
+	v, prefix := o.v, int(q.prefix)
 	switch {
 	case !o.Carried:
-		return o.bounded(ev, body, uint64(o.Count)*uint64(prefix.size))
-	case prefix.size > 0 && !prefix.index:
-		return o.sizedExtent(ev, body, int(prefix.size))
+		return o.bounded(ev, body, uint64(o.Count)*uint64(prefix))
+	case q.sized:
+		return o.sizedExtent(ev, body, prefix)
 	case v == nil:
 		return 0, len(body) == 0
-	case o.Count == 0 && o.Qualifier&0x0F == QualifierAll:
+	case !q.counted && !q.ranged:
 		// "All" cannot be followed by objects.
 		if len(body) > 0 {
 			ev.Violate(Qualifier, int64(o.Qualifier), int64(QualifierCount8))
 		}
 		return 0, true
-	case v.bits > 0 && prefix.size == 0:
+	case v.bits > 0 && prefix == 0:
 		return o.bounded(ev, body, (uint64(o.Count)*uint64(v.bits)+7)/8)
 	case v.size > 0 || v.bits > 0:
-		return o.bounded(ev, body, uint64(o.Count)*uint64(int(prefix.size)+max(v.size, 1)))
+		return o.bounded(ev, body, uint64(o.Count)*uint64(prefix+max(v.size, 1)))
 	case v.layout[0].enc == encVariationOctets:
-		return o.bounded(ev, body, uint64(o.Count)*uint64(int(prefix.size)+int(o.Variation)))
+		return o.bounded(ev, body, uint64(o.Count)*uint64(prefix+int(o.Variation)))
 	}
-	return o.measuredExtent(ev, body, int(prefix.size))
+	return o.measuredExtent(ev, body, prefix)
 }
 
 // bounded returns need, or what there is if that is less.
@@ -206,14 +201,14 @@ func (o *Object) report(ev *protocols.Event, g *group, f *function, r *objectsRe
 		o.reportClass(ev, access, r)
 		return
 	}
-	prefix := &prefixCodes[o.Qualifier>>qualifierPrefixShift]
+	q := &qualifiers[o.Qualifier]
 	switch {
 	case !o.Carried:
 		o.reportNames(ev, g, access)
 	case o.v == nil:
-	case o.v.bits > 0 && prefix.size == 0:
+	case o.v.bits > 0 && q.prefix == 0:
 		o.reportPacked(ev, g, access, r)
-	case o.v.plain && (prefix.size == 0 || prefix.index):
+	case o.v.plain && !q.sized:
 		o.reportFixed(ev, g, access, r)
 	default:
 		o.reportVariable(ev, g, access, r)
@@ -232,8 +227,7 @@ func (o *Object) reportClass(ev *protocols.Event, access protocols.Access, r *ob
 
 // reportNames notes the points that a request names without objects.
 func (o *Object) reportNames(ev *protocols.Event, g *group, access protocols.Access) {
-	prefix := prefixCodes[o.Qualifier>>qualifierPrefixShift]
-	if prefix.size > 0 {
+	if qualifiers[o.Qualifier].prefix > 0 {
 		run := runs{kind: g.kind, access: access}
 		it := o.iterate()
 		for {
@@ -330,7 +324,7 @@ func statusOf(access protocols.Access) protocols.Has {
 // reportFixed reports objects of a fixed size.
 func (o *Object) reportFixed(ev *protocols.Event, g *group, access protocols.Access, r *objectsResult) {
 	v := o.v
-	prefix := int(prefixCodes[o.Qualifier>>qualifierPrefixShift].size)
+	prefix := int(qualifiers[o.Qualifier].prefix)
 	stride := prefix + v.size
 	n := min(int(o.Count), len(o.Data)/stride)
 	if n == 0 {

@@ -53,18 +53,42 @@ var prefixCodes = [8]prefixCode{
 
 const rangeVariable = 0xB
 
-// validQualifier tells whether prefix and range go together (4.2.2.7.3, Table
-// 4-8): indexes before objects go with counts, sizes with the variable format.
-func validQualifier(q uint8) bool {
-	prefix, code := q>>qualifierPrefixShift, q&0x0F
-	if prefix > 7 || prefixCodes[prefix&7].reserved || rangeCodes[code].reserved {
-		return false
-	}
-	switch {
-	case prefix == 0:
-		return code != rangeVariable
-	case prefixCodes[prefix].index:
-		return code >= 7 && code <= 9
-	}
-	return code == rangeVariable
+// qualifier is what one qualifier code says, derived from the two tables.
+type qualifier struct {
+	// prefix is the octets before each object: an index if indexed, a size if
+	// sized.
+	prefix         uint8
+	indexed, sized bool
+	// size is the octets of each field of the range field: ranged has start
+	// and stop, counted a count.
+	size            uint8
+	ranged, counted bool
+	// reserved codes have no meaning; those that are not valid have one that
+	// the standard does not allow.
+	reserved, valid bool
 }
+
+// qualifiers are all qualifier codes. Prefix and range go together if indexes
+// stand before counted objects and sizes before those of variable format
+// (4.2.2.7.3, Table 4-8); bit 7 is reserved.
+var qualifiers = func() (t [256]qualifier) {
+	for c := range t {
+		p, r := &prefixCodes[c>>qualifierPrefixShift&7], &rangeCodes[c&0x0F]
+		q := qualifier{
+			prefix: p.size, indexed: p.index, sized: p.size > 0 && !p.index,
+			size: r.size, ranged: r.fields == 2, counted: r.fields == 1,
+			reserved: c > 0x7F || p.reserved || r.reserved,
+		}
+		switch code := c & 0x0F; {
+		case q.reserved:
+		case q.indexed:
+			q.valid = code >= 7 && code <= 9
+		case q.sized:
+			q.valid = code == rangeVariable
+		default:
+			q.valid = code != rangeVariable
+		}
+		t[c] = q
+	}
+	return t
+}()

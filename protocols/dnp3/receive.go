@@ -150,7 +150,7 @@ func (d *Decoder) segment(dir protocols.Direction, at protocols.Stamp, a *associ
 	octet, data := user[0], user[1:]
 	seq := octet & transportSeq
 	first, final := octet&transportFIR != 0, octet&transportFIN != 0
-	var sum uint32
+	var sum uint64
 	if !first || !final {
 		sum = digest(user)
 	}
