@@ -190,9 +190,9 @@ func New(opt Options) (*Sink, error) {
 		}
 	}
 	quiet.Do(func() { influxlog.Log = nil })
-	s.http = &http.Client{Timeout: opt.Timeout, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 2}}
+	s.http = &http.Client{Timeout: opt.Timeout, Transport: compress{&http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 2}}}
 	client := influxdb2.NewClientWithOptions(opt.URL, opt.Token, influxdb2.DefaultOptions().
-		SetUseGZip(true).SetPrecision(time.Nanosecond).SetHTTPClient(s.http).SetApplicationName("weir"))
+		SetPrecision(time.Nanosecond).SetHTTPClient(s.http).SetApplicationName("weir"))
 	s.api = client.WriteAPIBlocking(opt.Org, opt.Bucket)
 	s.run, s.cancel = context.WithCancel(context.Background())
 	go s.send()

@@ -1,8 +1,6 @@
 package influx
 
 import (
-	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/klauspost/compress/gzip"
 	"golang.org/x/sys/unix"
 )
 
@@ -103,22 +102,20 @@ func parseSpooled(name string) (spooled, uint64, bool) {
 
 // put keeps a batch. What had to make room for it is handed to dropped.
 func (s *spool) put(b *batch, dropped func(spooled)) error {
-	var z bytes.Buffer
-	w, _ := gzip.NewWriterLevel(&z, gzip.BestSpeed)
-	_, _ = w.Write(b.body)
-	_ = w.Close()
-	if int64(z.Len()) > s.limit {
-		return fmt.Errorf("the spool may hold %d octets, a batch takes %d", s.limit, z.Len())
+	z := pack(b.body)
+	size := int64(len(z))
+	if size > s.limit {
+		return fmt.Errorf("the spool may hold %d octets, a batch takes %d", s.limit, size)
 	}
-	for s.bytes+int64(z.Len()) > s.limit && len(s.files) > 0 {
+	for s.bytes+size > s.limit && len(s.files) > 0 {
 		old := s.files[0]
 		if err := s.remove(old); err != nil {
 			return err
 		}
 		dropped(old)
 	}
-	f := spooled{name: fmt.Sprintf("%016d-%s-%d%s", s.next, kindNames[b.kind], b.count, spoolEnd), kind: b.kind, count: b.count, size: int64(z.Len())}
-	if err := s.write(f.name, z.Bytes()); err != nil {
+	f := spooled{name: fmt.Sprintf("%016d-%s-%d%s", s.next, kindNames[b.kind], b.count, spoolEnd), kind: b.kind, count: b.count, size: size}
+	if err := s.write(f.name, z); err != nil {
 		return err
 	}
 	s.next++

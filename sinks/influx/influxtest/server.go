@@ -122,6 +122,7 @@ func build(tb testing.TB) string {
 	if err := os.Rename(filepath.Join(tmp, "influxd"), binary); err != nil {
 		tb.Fatal(err)
 	}
+	_ = os.Remove(tmp)
 	return binary
 }
 
