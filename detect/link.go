@@ -39,6 +39,12 @@ func keyOf(e *protocols.Event) linkKey {
 	return k
 }
 
+// is tells whether a message belongs to the link, without making a key.
+func (l *link) is(e *protocols.Event) bool {
+	unit, master := clientUnits(e)
+	return l.key.unit == unit && l.key.master == master && l.proto == e.Proto && l.client.IP == e.Client().IP && l.server.IP == e.Server().IP
+}
+
 func ipOf(b [16]byte) netip.Addr {
 	ip := netip.AddrFrom16(b).Unmap()
 	if ip == netip.IPv6Unspecified() {
@@ -84,6 +90,7 @@ type pattern struct {
 	lastFrame    uint64
 	overdueAfter int64
 	limit        float64
+	perScale     float64 // one over the scale of its intervals, in seconds
 	timed        bool
 	overdue      bool
 	// flagged is the finding that the pattern made, so that its repeats need

@@ -111,13 +111,20 @@ func (s *Site) newHost(e *seen, h *host) {
 			s.dropUnknown()
 		}
 		s.floodUntil = e.clock + int64(s.settings.BurstWindow)
+		if s.flood != nil {
+			again := *s.flood
+			again.Start, again.Time, again.FirstFrame, again.LastFrame = e.time, e.time, e.frame, e.frame
+			s.manager.take(&again, e.clock)
+			return
+		}
 		f := networkFinding(KindFloodHosts, e)
 		f.Client, f.Server = Party{Unit: -1, Address: -1}, Party{Unit: -1, Address: -1}
 		f.Key = "site"
 		f.Title = "very many unknown hosts appear at once"
-		f.Observed = fmt.Sprintf("More than %d addresses that were never seen sent packets within a window, the latest %s.", s.settings.FloodHosts, addr(h.ip))
+		f.Observed = fmt.Sprintf("More than %d addresses that were never seen sent packets within a window, %s among them.", s.settings.FloodHosts, addr(h.ip))
 		f.Expected = fmt.Sprintf("In the learning there were %s in all.", plural(uint64(s.knownHosts()), "host", "hosts"))
 		explain(f)
+		s.flood = f
 		s.manager.take(f, e.clock)
 		return
 	}

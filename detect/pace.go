@@ -47,23 +47,22 @@ func paceLimit(p *pattern, alarmsPerDay float64) float64 {
 	for i := 0; i < 8; i++ {
 		b = math.Log(2*paceSlack*paceSlack*between + b + 1)
 	}
-	return math.Max(5, b/(2*paceSlack)-1.166)
+	// Intervals are neither normal nor independent, so the limit is doubled,
+	// which squares the time between false alarms and leaves room for the
+	// thousands of polls that share the budget.
+	return 2 * math.Max(5, b/(2*paceSlack)-1.166)
 }
 
 // judgePace takes an interval while watching.
 func (s *Shard) judgePace(l *link, p *pattern, e *protocols.Event) {
 	x := float64(e.Clock-p.last) / 1e9
-	// What varies by less than a tenth is not worth a person's time.
-	scale := math.Max(p.deviation(), p.mean/10)
-	z := (x - p.mean) / scale
 	// One lost or doubled poll is no change of pace.
-	z = math.Max(-3, math.Min(3, z))
-	p.slow = math.Max(0, p.slow+z-paceSlack)
-	p.fast = math.Max(0, p.fast-z-paceSlack)
-	limit := 2 * p.limit
-	if p.slow > limit || p.fast > limit {
+	z := max(-3, min(3, (x-p.mean)*p.perScale))
+	p.slow = max(0, p.slow+z-paceSlack)
+	p.fast = max(0, p.fast-z-paceSlack)
+	if p.slow > p.limit || p.fast > p.limit {
 		f := paceChanged(l, p, e, x, p.fast > p.slow)
-		f.Score = math.Max(p.slow, p.fast)
+		f.Score = max(p.slow, p.fast)
 		s.finding(e, noteFinding, f)
 		p.slow, p.fast = 0, 0
 		return

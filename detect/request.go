@@ -233,6 +233,8 @@ func (s *Shard) watch(l *link) {
 		if p.timed {
 			p.overdueAfter = p.overdueTime()
 			p.limit = paceLimit(p, s.settings.AlarmsPerDay)
+			// What varies by less than a tenth is not worth a person's time.
+			p.perScale = 1 / max(p.deviation(), p.mean/10)
 		}
 	}
 	for i := range l.functions {

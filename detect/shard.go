@@ -117,9 +117,9 @@ func (s *Shard) Observe(e *protocols.Event) {
 		s.network(e, watching)
 		return
 	}
-	key := keyOf(e)
 	l := s.lastLink
-	if l == nil || key != s.lastKey {
+	if l == nil || !l.is(e) {
+		key := keyOf(e)
 		l = s.links[key]
 		if l == nil {
 			l = s.meet(e, key, watching)
@@ -127,7 +127,7 @@ func (s *Shard) Observe(e *protocols.Event) {
 				return
 			}
 		}
-		s.lastKey, s.lastLink = key, l
+		s.lastLink = l
 	}
 	l.messages++
 	l.last = e.Clock
@@ -148,7 +148,7 @@ func (s *Shard) Observe(e *protocols.Event) {
 		s.violations(l, e)
 	}
 	if len(e.Identity) > 0 {
-		s.identify(e, key)
+		s.identify(e, l.key)
 	}
 }
 

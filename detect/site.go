@@ -16,6 +16,9 @@ type SiteStats struct {
 	// Strangers is the links followed that were not learned, StrangersEvicted
 	// those given up.
 	Strangers, StrangersEvicted uint64
+	// Flooded is messages of unknown hosts that were only counted, because a
+	// flood of unknown hosts was under way.
+	Flooded uint64
 	// Actors is the hosts followed for scans, ActorsEvicted those given up.
 	Actors, ActorsEvicted uint64
 	// Incidents is the incidents that are open.
@@ -38,6 +41,7 @@ func (s *SiteStats) Each(f func(name string, value uint64)) {
 	f("detect.hosts-refused", s.HostsRefused)
 	f("detect.strangers", s.Strangers)
 	f("detect.strangers-evicted", s.StrangersEvicted)
+	f("detect.flooded", s.Flooded)
 	f("detect.scan-actors", s.Actors)
 	f("detect.scan-actors-evicted", s.ActorsEvicted)
 	f("detect.incidents", s.Incidents)
@@ -69,6 +73,7 @@ type Site struct {
 	holds      holds
 	newHosts   int
 	hostsIn    int64 // the window that newHosts counts
+	flood      *Finding
 	floodUntil int64 // unknown hosts are a flood until then
 	arp        map[[6]byte]*unasked
 	streams    float64

@@ -46,6 +46,14 @@ func (s *Site) meet(e *seen) *strange {
 
 // stranger takes a message on a link that was not learned.
 func (s *Site) stranger(e *seen) {
+	if e.clock < s.floodUntil && !e.effect.Changes() && s.strangers[e.key] == nil {
+		if client := s.hosts.all[e.client().IP]; client == nil || !client.known {
+			// It is part of a flood of unknown hosts, which was told. A command
+			// always is looked at.
+			s.stats.Flooded++
+			return
+		}
+	}
 	st := s.meet(e)
 	st.last = e.clock
 	st.messages++
