@@ -3,9 +3,7 @@ package capture
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"math"
 	"sync"
 )
 
@@ -50,10 +48,10 @@ func (e *Engine) Stats() Stats {
 // handlers what it holds. After every batch, and at the end, every handler's
 // Advance and then step are called with the watermark, while no handler is
 // busy; where batches end depends on the number of packets alone, except live.
-// When the input has ended, or ctx is cancelled, all conversations are closed
-// and step is called a last time. An error of step ends Run at once.
+// When the input has ended, failed, or ctx is cancelled, all conversations are
+// closed and step is called a last time. An error of step ends Run at once.
 //
-// Run returns an error of step or of the source; being cancelled is none. What
+// Run returns the error of step or of the source; being cancelled is none. What
 // is wrong with single files is not an error of the source.
 func (e *Engine) Run(ctx context.Context, src Source, step func(clock int64) error) error {
 	if len(e.workers) == 0 {
@@ -62,12 +60,11 @@ func (e *Engine) Run(ctx context.Context, src Source, step func(clock int64) err
 	if step == nil {
 		step = func(int64) error { return nil }
 	}
-	clock, err := int64(math.MinInt64), error(nil)
-	if len(e.workers) == 1 {
-		clock, err = e.runOne(ctx, src, step)
-	} else {
-		clock, err = e.runMany(ctx, src, step)
+	run := e.runOne
+	if len(e.workers) > 1 {
+		run = e.runMany
 	}
+	clock, failed, err := run(ctx, src, step)
 	e.source = src.Counters()
 	if err != nil {
 		return err
@@ -75,17 +72,21 @@ func (e *Engine) Run(ctx context.Context, src Source, step func(clock int64) err
 	for _, w := range e.workers {
 		w.finish(clock)
 	}
-	return step(clock)
+	if err := step(clock); err != nil {
+		return err
+	}
+	return failed
 }
 
-// runOne does all on the calling goroutine.
-func (e *Engine) runOne(ctx context.Context, src Source, step func(int64) error) (clock int64, err error) {
+// runOne does all on the calling goroutine. failed is the error of the source,
+// err that of step.
+func (e *Engine) runOne(ctx context.Context, src Source, step func(int64) error) (clock int64, failed, err error) {
 	var b Batch
 	w := e.workers[0]
 	defer b.reset()
 	for {
 		if err := src.Read(ctx, &b); err != nil {
-			return clock, sourceError(err)
+			return clock, sourceError(err), nil
 		}
 		if e.tap != nil {
 			e.tap(&b)
@@ -98,7 +99,7 @@ func (e *Engine) runOne(ctx context.Context, src Source, step func(int64) error)
 		w.advance(clock)
 		e.source = src.Counters()
 		if err := step(clock); err != nil {
-			return clock, err
+			return clock, nil, err
 		}
 	}
 }
@@ -116,7 +117,7 @@ const ahead = 2
 // runMany has a goroutine that reads and routes, and one for each worker. All
 // workers look at every packet of a batch and take those that are theirs: a
 // look costs less than to sort them.
-func (e *Engine) runMany(ctx context.Context, src Source, step func(int64) error) (clock int64, err error) {
+func (e *Engine) runMany(ctx context.Context, src Source, step func(int64) error) (clock int64, failed, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	type read struct {
 		b       *Batch
@@ -173,7 +174,7 @@ func (e *Engine) runMany(ctx context.Context, src Source, step func(int64) error
 	}()
 	for r := range full {
 		if r.err != nil {
-			return clock, sourceError(r.err)
+			return clock, sourceError(r.err), nil
 		}
 		clock = r.b.Clock
 		busy.Add(len(work) - 1)
@@ -184,11 +185,11 @@ func (e *Engine) runMany(ctx context.Context, src Source, step func(int64) error
 		busy.Wait()
 		e.source = r.dropped
 		if err := step(clock); err != nil {
-			return clock, err
+			return clock, nil, err
 		}
 		empty <- r.b
 	}
-	return clock, fmt.Errorf("run capture: the reader ended without a word")
+	return clock, nil, nil // not reached: the last word of the reader is an error
 }
 
 // worker has the shards whose number is its own modulo how many workers there
