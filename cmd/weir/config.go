@@ -13,8 +13,6 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/token"
-
-	"github.com/weir-ics/weir/protocols"
 )
 
 // exampleConfig is weir.yaml with every option, its default and what it does.
@@ -117,6 +115,7 @@ func loadConfig(path string) (*config, error) {
 }
 
 func parseConfig(path string, data []byte, into *config) (*config, error) {
+	before := *into
 	err := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict()).Decode(into)
 	if errors.Is(err, io.EOF) { // nothing but comments
 		err = nil
@@ -124,10 +123,25 @@ func parseConfig(path string, data []byte, into *config) (*config, error) {
 	if err != nil {
 		return nil, locate(path, err)
 	}
+	keepSections(reflect.ValueOf(into).Elem(), reflect.ValueOf(before))
 	if err := into.check(); err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	return into, nil
+}
+
+// keepSections puts back what the decoder empties: a document, or a section,
+// that holds nothing but comments leaves the defaults as they are.
+func keepSections(into, before reflect.Value) {
+	if into.IsZero() {
+		into.Set(before)
+		return
+	}
+	for i := range into.NumField() {
+		if f := into.Field(i); f.Kind() == reflect.Struct && f.IsZero() {
+			f.Set(before.Field(i))
+		}
+	}
 }
 
 // check finds what no single value can tell.
@@ -215,14 +229,4 @@ func distance(a, b string) int {
 		}
 	}
 	return rows[len(a)][len(b)]
-}
-
-// severity is a protocols.Severity written by its name.
-type severity protocols.Severity
-
-// UnmarshalText reads "info" to "critical".
-func (s *severity) UnmarshalText(text []byte) error {
-	v, err := protocols.ParseSeverity(string(text))
-	*s = severity(v)
-	return err
 }

@@ -34,6 +34,9 @@ func partial(err error) error {
 	return &statusError{exitPartial, err}
 }
 
+// errSaid ends a command with exit status 1 after all has been said.
+var errSaid = &statusError{exitPartial, errors.New("")}
+
 // exitStatus is the status for the error that a command ended with.
 func exitStatus(err error) int {
 	var s *statusError

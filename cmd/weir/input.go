@@ -60,8 +60,7 @@ func (in *input) follow() {
 	}
 }
 
-// end takes the bar away and returns an error with exit status 1 if something
-// could not be read. What it was has been said.
+// end takes the bar away and returns errSaid if something could not be read.
 func (in *input) end() error {
 	in.once.Do(func() {
 		close(in.stop)
@@ -69,8 +68,8 @@ func (in *input) end() error {
 			_ = in.bar.Finish()
 		}
 	})
-	if n := len(in.Errors()); n > 0 {
-		return partial(fmt.Errorf("%d of the inputs could not be read to the end; the result holds what was readable", n))
+	if len(in.Errors()) > 0 {
+		return errSaid
 	}
 	return nil
 }

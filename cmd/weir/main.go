@@ -16,7 +16,7 @@ func main() {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second ctrl-C ends at once
 	err := newRoot().ExecuteContext(ctx)
-	if err != nil {
+	if err != nil && err.Error() != "" {
 		fmt.Fprintf(os.Stderr, "weir: %v\n", err)
 	}
 	os.Exit(exitStatus(err))

@@ -29,6 +29,8 @@ type pipeline struct {
 	site     *detect.Site
 	outlets  []outlet
 	lines    io.Writer // of --events, nil for none
+	// after, if set, is called after every step.
+	after func(clock int64)
 
 	first, last int64 // packet times
 	nextCount   int64
@@ -154,7 +156,13 @@ func (p *pipeline) step(ctx context.Context, clock int64) error {
 		out.Counters = p.counters()
 		p.nextCount = clock + countEvery
 	}
-	return p.give(ctx, out)
+	if err := p.give(ctx, out); err != nil {
+		return err
+	}
+	if p.after != nil {
+		p.after(clock)
+	}
+	return nil
 }
 
 func (p *pipeline) give(ctx context.Context, out *detect.Output) error {

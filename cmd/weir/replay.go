@@ -58,7 +58,6 @@ The same input gives the same alerts, byte for byte, for any number of workers.`
 	fl.StringVar(&f.save, "save-baseline", "", "write what was learned to FILE")
 	fl.BoolVar(&f.json, "json", false, "print the summary as JSON")
 	f.common(cmd)
-	cmd.MarkFlagsMutuallyExclusive("baseline", "learn")
 	return cmd
 }
 
@@ -115,6 +114,8 @@ func replay(cmd *cobra.Command, paths []string, f *replayFlags) error {
 		return err
 	}
 	switch {
+	case f.baseline != "" && f.learn > 0:
+		return usage(errors.New("--baseline and --learn are both given; normal comes from the one or the other"))
 	case f.baseline != "":
 		if options.baseline, err = readBaseline(f.baseline); err != nil {
 			return err
@@ -189,11 +190,11 @@ func (j *replayJob) run(options pipelineOptions) error {
 		}
 	}
 	j.report(p, outlets, took)
-	if unread != nil {
-		problems = append(problems, unread)
-	}
 	if j.cmd.Context().Err() != nil {
 		problems = append(problems, errors.New("interrupted: the result holds what was read up to then"))
+	}
+	if len(problems) == 0 {
+		return unread
 	}
 	return partial(errors.Join(problems...))
 }

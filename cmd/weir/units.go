@@ -5,6 +5,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
+
+	"github.com/weir-ics/weir/protocols"
 )
 
 // duration is a span written as Go writes it ("90s", "1h30m") or in days and
@@ -24,15 +29,15 @@ func parseDuration(s string) (time.Duration, error) {
 	return d, nil
 }
 
-// UnmarshalText reads a duration.
-func (d *duration) UnmarshalText(text []byte) error {
-	v, err := parseDuration(string(text))
+// UnmarshalYAML reads a duration.
+func (d *duration) UnmarshalYAML(n ast.Node) error { return scalar(n, d.Set) }
+
+// Set, String and Type make a duration a command-line flag.
+func (d *duration) Set(s string) error {
+	v, err := parseDuration(s)
 	*d = duration(v)
 	return err
 }
-
-// Set, String and Type make a duration a command-line flag.
-func (d *duration) Set(s string) error { return d.UnmarshalText([]byte(s)) }
 func (d *duration) String() string {
 	if *d == 0 {
 		return ""
@@ -44,9 +49,10 @@ func (d *duration) Type() string { return "duration" }
 // size is a number of octets, written with an optional unit: "64MiB", "2GB".
 type size int64
 
-// UnmarshalText reads a size.
-func (s *size) UnmarshalText(text []byte) error {
-	t := strings.TrimSpace(string(text))
+// UnmarshalYAML reads a size.
+func (s *size) UnmarshalYAML(n ast.Node) error { return scalar(n, s.set) }
+
+func (s *size) set(t string) error {
 	digits := strings.TrimRight(t, "KMGTiBkb ")
 	unit := strings.TrimSpace(t[len(digits):])
 	factor, known := map[string]float64{
@@ -58,5 +64,34 @@ func (s *size) UnmarshalText(text []byte) error {
 		return fmt.Errorf("%q is not a size such as 64MiB or 2GB", t)
 	}
 	*s = size(n * factor)
+	return nil
+}
+
+// severity is a protocols.Severity written by its name.
+type severity protocols.Severity
+
+// UnmarshalYAML reads "info" to "critical".
+func (s *severity) UnmarshalYAML(n ast.Node) error {
+	return scalar(n, func(text string) error {
+		v, err := protocols.ParseSeverity(text)
+		*s = severity(v)
+		return err
+	})
+}
+
+// valueError is a value in the configuration that makes no sense, and where.
+type valueError struct {
+	error
+	token *token.Token
+}
+
+func (e *valueError) GetToken() *token.Token { return e.token }
+func (e *valueError) GetMessage() string     { return e.Error() }
+
+// scalar reads one value, so that an error knows its place.
+func scalar(n ast.Node, set func(string) error) error {
+	if err := set(strings.TrimSpace(n.GetToken().Value)); err != nil {
+		return &valueError{err, n.GetToken()}
+	}
 	return nil
 }

@@ -130,6 +130,9 @@ func (f *Flow) decide(d protocols.Direction, at protocols.Stamp, data []byte) bo
 		whole = data
 		v, maybe = look(whole)
 	}
+	if v == undecided && f.patient && framed(whole) {
+		v = isModbus
+	}
 	if v == isTLS && !f.secure {
 		v = isOther
 	}
@@ -174,6 +177,13 @@ func look(data []byte) (v verdict, maybe bool) {
 		}
 	}
 	return undecided, maybe
+}
+
+// framed tells whether data is exactly one Modbus/TCP frame by its header
+// (Modbus Messaging on TCP/IP V1.0b, 3.1.3), whatever it holds. On a port of
+// ours that is enough: a message that breaks the standard must not be missed.
+func framed(data []byte) bool {
+	return len(data) >= 8 && data[2] == 0 && data[3] == 0 && int(data[4])<<8|int(data[5]) == len(data)-6
 }
 
 func (f *Flow) settle(v verdict) {

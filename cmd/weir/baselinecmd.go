@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-ics/weir/detect"
+)
+
+func newBaseline() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "baseline",
+		GroupID: "look",
+		Short:   "Look at what was learned, compare and merge it, approve what is new",
+	}
+	cmd.AddCommand(newBaselineShow(), newBaselineDiff(), newBaselineMerge(),
+		newDecide(detect.Approve, "approve BASELINE ALERT...", "Say that what alerts are about is normal: it is learned and not alerted again",
+			`An approval covers everything new between the same two hosts, as long as it is
+no more dangerous than what was approved: who approves a new reading does not
+approve a command.`),
+		newDecide(detect.Mute, "mute BASELINE ALERT...", "Keep silent about alerts without learning what they are about",
+			`A mute keeps silent about exactly what the alert is about.`))
+	return cmd
+}
+
+func newBaselineShow() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show BASELINE",
+		Short: "Print what was learned, link by link, and how far the learning is",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			b, err := readBaseline(args[0])
+			if err != nil {
+				return err
+			}
+			return b.Show(cmd.OutOrStdout())
+		},
+	}
+}
+
+func newBaselineDiff() *cobra.Command {
+	return &cobra.Command{
+		Use:   "diff EARLIER LATER",
+		Short: "Print what changed between two baselines; status 1 if anything did",
+		Args:  cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a, err := readBaseline(args[0])
+			if err != nil {
+				return err
+			}
+			b, err := readBaseline(args[1])
+			if err != nil {
+				return err
+			}
+			differs, err := detect.Diff(cmd.OutOrStdout(), a, b)
+			if err == nil && differs {
+				return errSaid
+			}
+			return partial(err)
+		},
+	}
+}
+
+func newBaselineMerge() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "merge BASELINE... -o MERGED",
+		Short: "Merge baselines: two weeks of one site, or two sites",
+		Args:  cobra.MinimumNArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if output == "" {
+				return usage(errors.New("weir baseline merge needs -o MERGED"))
+			}
+			all, err := readBaseline(args[0])
+			for _, path := range args[1:] {
+				var next *detect.Baseline
+				if err == nil {
+					next, err = readBaseline(path)
+				}
+				if err == nil {
+					all, err = detect.Merge(all, next, nil)
+				}
+			}
+			if err != nil {
+				return usage(err)
+			}
+			return partial(saveBaseline(output, all))
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "", "the baseline file to write (required)")
+	return cmd
+}
+
+func newDecide(action, use, short, long string) *cobra.Command {
+	var alerts, by, why string
+	var lasts duration
+	cmd := &cobra.Command{
+		Use:   use,
+		Short: short,
+		Long: short + ".\n" + long + `
+The decision is written into the baseline, with who, when and why. Alerts are
+named by their ids; they are looked up in the file that --alerts of weir replay
+or alerts.file of weir run wrote.`,
+		Example: fmt.Sprintf(`  weir baseline %s plant.json b9f553cb72e6ae00 --alerts alerts.jsonl --why "new historian, work order 4711" --for 90d`, action),
+		Args:    cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if alerts == "" || why == "" {
+				return usage(fmt.Errorf("weir baseline %s needs --alerts FILE and --why TEXT", action))
+			}
+			b, err := readBaseline(args[0])
+			if err != nil {
+				return err
+			}
+			f, err := os.Open(alerts)
+			if err != nil {
+				return usage(fmt.Errorf("read the alerts: %w", err))
+			}
+			defer f.Close()
+			found, err := findAlerts(f, args[1:])
+			if err != nil {
+				return usage(fmt.Errorf("read %s: %w", alerts, err))
+			}
+			now, until := time.Now(), int64(0)
+			if lasts > 0 {
+				until = now.Add(time.Duration(lasts)).UnixNano()
+			}
+			for i := range found {
+				d := detect.Decide(action, &found[i], by, why, now.UnixNano(), until)
+				if err := d.Check(); err != nil {
+					return usage(fmt.Errorf("%s alert %s: %w", action, found[i].ID, err))
+				}
+				b.Decisions = append(b.Decisions, d)
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", action, found[i].Title)
+			}
+			return partial(saveBaseline(args[0], b))
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&alerts, "alerts", "", "the file with the alerts, JSON lines (required)")
+	f.StringVar(&why, "why", "", "the reason (required)")
+	f.StringVar(&by, "by", userName(), "who decides")
+	f.Var(&lasts, "for", "how long it holds (default: for ever)")
+	return cmd
+}
+
+func userName() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return ""
+}
+
+// findAlerts reads alert lines and returns those with the ids, each in its last
+// state.
+func findAlerts(r io.Reader, ids []string) ([]detect.Alert, error) {
+	byID := map[string]detect.Alert{}
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 1<<20)
+	for n := 1; lines.Scan(); n++ {
+		if len(lines.Bytes()) == 0 {
+			continue
+		}
+		var a detect.Alert
+		if err := json.Unmarshal(lines.Bytes(), &a); err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
+		}
+		if slices.Contains(ids, a.ID) {
+			byID[a.ID] = a
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, err
+	}
+	var out []detect.Alert
+	for _, id := range ids {
+		a, ok := byID[id]
+		if !ok {
+			return nil, fmt.Errorf("there is no alert %s", id)
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-ics/weir/capture"
+	"github.com/weir-ics/weir/console"
+	"github.com/weir-ics/weir/detect"
+)
+
+func newRun() *cobra.Command {
+	var configPath, alerts string
+	var interfaces []string
+	var learn duration
+	cmd := &cobra.Command{
+		Use:     "run -c weir.yaml",
+		GroupID: "main",
+		Short:   "The sensor: listen on network interfaces, learn, watch, alert",
+		Long: `Listen on network interfaces, learn what is normal, then watch. Nothing is ever
+sent on them. Alerts go to the store, to the console, and to the sinks of the
+configuration; each is also logged.
+
+With learn.baseline set, what was learned is kept there: if the file exists weir
+watches from the first packet, else it learns for learn.duration and writes it.
+SIGTERM or ctrl-C ends it cleanly. It needs the capability CAP_NET_RAW:
+  setcap cap_net_raw+ep /usr/bin/weir`,
+		Example: `  weir run -c /etc/weir/weir.yaml
+  weir run -i eth1 --learn 7d`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := loadConfig(configPath)
+			if err != nil {
+				return err
+			}
+			if len(interfaces) > 0 {
+				c.Capture.Interfaces = interfaces
+			}
+			if cmd.Flags().Changed("learn") {
+				c.Learn.Duration = learn
+			}
+			if alerts != "" {
+				c.Alerts.File = alerts
+			}
+			return run(cmd, c)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&configPath, "config", "c", "", "read options from a weir.yaml")
+	f.StringSliceVarP(&interfaces, "interface", "i", nil, "interface to listen on (may be repeated; over the configuration's)")
+	f.Var(&learn, "learn", "how long to learn, in packet time (over the configuration's)")
+	f.StringVar(&alerts, "alerts", "", "append each alert to FILE as a JSON line when it is raised, updated, cleared")
+	return cmd
+}
+
+func run(cmd *cobra.Command, c *config) error {
+	log, err := newLogger(cmd, c)
+	if err != nil {
+		return err
+	}
+	if len(c.Capture.Interfaces) == 0 {
+		return usage(errors.New("no interface to listen on: set capture.interfaces or give -i NAME"))
+	}
+	if c.Workers == 0 {
+		c.Workers = runtime.GOMAXPROCS(0)
+	}
+	options, err := c.pipeline()
+	if err != nil {
+		return err
+	}
+	options.settings.ArmAtStart = true
+	options.schedule = detect.LearnFor(time.Duration(c.Learn.Duration))
+	if c.Learn.Baseline != "" {
+		b, err := readBaseline(c.Learn.Baseline)
+		switch {
+		case err == nil:
+			options.baseline, options.schedule = b, detect.WatchOnly()
+			log.Info("watching by the baseline", "file", c.Learn.Baseline, "links", len(b.Links))
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+	}
+	source, err := capture.OpenLive(capture.LiveOptions{
+		Interfaces: c.Capture.Interfaces, Filter: c.Capture.Filter, NotPromiscuous: !c.Capture.Promiscuous, RingBytes: int(c.Capture.Buffer),
+	})
+	if err != nil {
+		return usage(err)
+	}
+	defer source.Close()
+	outlets, err := c.openOutlets(log, true, "run", c.Capture.Interfaces)
+	if err != nil {
+		return err
+	}
+	s := &sensor{config: c, log: log, outlets: outlets, source: source}
+	outlets.list = append(outlets.list, &alertLog{log})
+	options.outlets = outlets.list
+	s.pipeline = newPipeline(options)
+	s.pipeline.after = s.after
+	return s.run(cmd)
+}
+
+// sensor is the live program while it runs.
+type sensor struct {
+	config   *config
+	log      *slog.Logger
+	outlets  *outlets
+	source   *capture.Live
+	pipeline *pipeline
+	learned  bool
+	current  atomic.Pointer[detect.Status]
+}
+
+func (s *sensor) run(cmd *cobra.Command) error {
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	var group sync.WaitGroup
+	var serveErr error
+	if s.config.Console.Listen != "" && s.outlets.store != nil {
+		handler, err := s.config.console(s.outlets.store, s.log)
+		if err != nil {
+			return errors.Join(err, s.outlets.abandon())
+		}
+		group.Go(func() {
+			serveErr = console.Serve(ctx, s.config.Console.Listen, handler, func(a net.Addr) {
+				s.log.Info("the console is ready", "address", console.URL(a))
+			})
+			if serveErr != nil {
+				// A port that is taken must not stop the watching.
+				s.log.Error("the console is not available", "error", serveErr)
+			}
+		})
+	}
+	if s.outlets.store != nil {
+		group.Go(func() { s.tellStatus(ctx) })
+	}
+	s.log.Info("listening", "interfaces", strings.Join(s.config.Capture.Interfaces, ","), "workers", s.config.Workers, "version", versionLine())
+	err := s.pipeline.run(ctx, s.source)
+	cancel()
+	group.Wait()
+	problems := []error{err}
+	problems = append(problems, s.saveLearned(), s.outlets.endRun(s.status(), fmt.Sprintf("%d alerts", len(s.pipeline.summary.alerts))), s.pipeline.close())
+	sum := &s.pipeline.summary
+	s.log.Info("ended", "packets", sum.counter("packets"), "dropped", sum.counter("kernel.dropped"), "alerts", len(sum.alerts))
+	return partial(errors.Join(problems...))
+}
+
+func (s *sensor) status() detect.Status {
+	return s.pipeline.status(strings.Join(s.config.Capture.Interfaces, ", "), true)
+}
+
+// statusEvery is how often the store is told what the sensor is doing.
+const statusEvery = 5 * time.Second
+
+// tellStatus keeps the store's status current, beside the way of the packets: a
+// disk that is slow must not hold them up.
+func (s *sensor) tellStatus(ctx context.Context) {
+	tick := time.NewTicker(statusEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if st := s.current.Swap(nil); st != nil {
+				if err := s.outlets.store.SetStatus(ctx, *st); err != nil && ctx.Err() == nil {
+					s.log.Warn("the store does not take the status", "error", err)
+				}
+			}
+		}
+	}
+}
+
+// after is called after every step of the pipeline.
+func (s *sensor) after(clock int64) {
+	if !s.learned && clock >= s.pipeline.schedule.WatchFrom() {
+		s.learned = true
+		if s.pipeline.first < s.pipeline.schedule.WatchFrom() {
+			s.log.Info("learning has ended; watching")
+			if err := s.saveLearned(); err != nil {
+				s.log.Error("what was learned could not be saved; it is kept in memory", "error", err)
+			}
+		}
+	}
+	st := s.status()
+	s.current.Store(&st)
+}
+
+// saveLearned writes the baseline once learning has ended. While it has not,
+// nothing is written: a restart would take a part for the whole.
+func (s *sensor) saveLearned() error {
+	if s.config.Learn.Baseline == "" || !s.learned {
+		return nil
+	}
+	return saveBaseline(s.config.Learn.Baseline, s.pipeline.site.Baseline())
+}
+
+// alertLog logs each alert once when it is raised and when it is cleared.
+type alertLog struct{ log *slog.Logger }
+
+func (l *alertLog) Write(_ context.Context, out *detect.Output) error {
+	for i := range out.Alerts {
+		a := &out.Alerts[i]
+		if a.State == detect.Updated {
+			continue
+		}
+		l.log.Warn("alert", "state", a.State.String(), "severity", a.Severity.String(), "kind", a.Kind.Name, "id", a.ID, "title", a.Title)
+	}
+	return nil
+}
+
+func (l *alertLog) Close(context.Context) error { return nil }
