@@ -202,6 +202,9 @@ func TestBATADAL(t *testing.T) {
 	if b.S < 0.965 {
 		t.Errorf("S is %.3f, want at least 0.965", b.S)
 	}
+	for id, at := range f.open {
+		t.Logf("still open: %s since %d", id, (at-watch.times[0])/int64(time.Hour))
+	}
 	f.breakdown(t, watch.times, attackRows(attacks, len(watch.rows)))
 	if testing.Verbose() {
 		for _, a := range attacks {

@@ -32,6 +32,8 @@ type Engine struct {
 	pending []*point
 	// replays is the memory of the replay models.
 	replays int
+	// nRules is how many rules there are.
+	nRules int
 }
 
 // Stats count what an Engine did.
@@ -234,6 +236,7 @@ func (e *Engine) report(p *point, s *detect.Sample) {
 	} else if e.watching {
 		e.stats.Unlearned++
 	}
+	e.judgeCovert(p, s)
 	e.effect(p, s, was, had)
 	if had {
 		if s.Value != was {

@@ -32,7 +32,6 @@ func (e *Engine) fit() {
 	}
 	for _, p := range e.order {
 		p.tally = nil
-		e.fitCommands(p)
 	}
 	for _, t := range e.tickers {
 		t.history = history{}
@@ -83,6 +82,8 @@ func (e *Engine) profileOf(p *point, budget float64) *profile {
 		return f
 	}
 	f.fitTails(values, p.ticker.interval, budget, t)
+	p.profile = f
+	p.fitDigits(values, budget*float64(p.ticker.interval)/1e9)
 	return f
 }
 

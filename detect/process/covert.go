@@ -1,0 +1,323 @@
+package process
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/weir-ics/weir/detect"
+	"github.com/weir-ics/weir/protocols"
+)
+
+// covert looks for values that carry something else than a measurement.
+//
+// A register used as a letter box holds data: its values jump over their whole
+// range, each as likely as the other, with no memory of the one before. No
+// measurement does that, and least of all several in a row; only the lower half
+// of a floating-point number looks like it, and its upper half does not. So runs
+// of at least payloadRun neighbouring registers that all look like chance are
+// told, without any learning.
+//
+// The last digit of a measurement is different: it is nearly uniform anyway, and
+// a message in it shows when its distribution changes. It is learned, and held
+// against what comes by Pearson's chi-squared test (1900).
+type covert struct {
+	payload payload
+	digits  *digits
+}
+
+// payload gathers moments of payloadLength values.
+type payload struct {
+	n, same               int
+	first, last           float64
+	sum, sum2, sum3, sum4 float64
+	step2                 float64
+	low, high             float64
+	// chance tells that the last stretch looked like chance; until is the packet
+	// time up to which that is believed.
+	chance bool
+	until  int64
+	began  int64
+	start  int64
+	frame  uint64
+}
+
+const (
+	payloadLength = 64
+	payloadRun    = 4
+	// A register whose values span less than payloadSpan carries too little.
+	payloadSpan = 256
+)
+
+// add takes a value, and tells when a stretch was judged.
+func (y *payload) add(v float64, s *detect.Sample) bool {
+	if y.n == 0 {
+		*y = payload{first: v, last: v, low: v, high: v, chance: y.chance, until: y.until, began: y.began, start: s.Time, frame: y.frame}
+	} else {
+		d := v - y.last
+		y.step2 += d * d
+		if d == 0 {
+			y.same++
+		}
+	}
+	// Moments about the first value keep the sums small.
+	c := v - y.first
+	y.sum += c
+	y.sum2 += c * c
+	y.sum3 += c * c * c
+	y.sum4 += c * c * c * c
+	y.low, y.high = math.Min(y.low, v), math.Max(y.high, v)
+	y.last = v
+	y.n++
+	if y.n < payloadLength {
+		return false
+	}
+	was := y.chance
+	y.chance = y.looksLikeChance()
+	if y.chance {
+		if !was {
+			y.began = y.start
+		}
+		// The neighbours' stretches end a little later.
+		y.until = s.Time + (s.Time-y.start)/4
+		y.frame = s.Frame
+	}
+	y.n = 0
+	return true
+}
+
+// looksLikeChance tests a stretch for being uniform, by its kurtosis (1.8 for
+// uniform values, 3 for normal ones), and without memory, by von Neumann's ratio
+// of successive differences (2 for independent values).
+func (y *payload) looksLikeChance() bool {
+	n := float64(y.n)
+	mean := y.sum / n
+	variance := y.sum2/n - mean*mean
+	if y.high-y.low < payloadSpan || y.same > payloadLength/16 || variance <= 0 {
+		return false
+	}
+	fourth := y.sum4/n - 4*mean*y.sum3/n + 6*mean*mean*y.sum2/n - 3*mean*mean*mean*mean
+	kurtosis := fourth / (variance * variance)
+	ratio := y.step2 / (n - 1) / variance
+	// Four standard errors for uniform values at this length.
+	return kurtosis > 1.4 && kurtosis < 2.35 && ratio > 1.2 && ratio < 2.8
+}
+
+// digits watches the last digit.
+type digits struct {
+	// unit is the value of the last digit; learned the shares of the digits.
+	unit    float64
+	learned [10]float64
+	n       float64
+	// limit is the largest chi-squared that is normal.
+	limit float64
+	now   [10]float64
+	count int
+	held  float64
+}
+
+const digitLength = 256
+
+// judgeCovert takes a report in.
+func (e *Engine) judgeCovert(p *point, s *detect.Sample) {
+	if p.key.kind != protocols.KindInputRegister && p.key.kind != protocols.KindHoldingRegister {
+		return
+	}
+	if p.covert == nil {
+		if !raw(p.series.Type) {
+			return
+		}
+		if p.tally != nil && p.tally.nStates <= maxStates {
+			return // memory only for what moves
+		}
+		p.covert = new(covert)
+	}
+	c := p.covert
+	if raw(p.series.Type) && c.payload.add(s.Value, s) {
+		e.judgePayload(p, s)
+	}
+	if d := c.digits; d != nil && e.watching && s.Value != d.held {
+		d.held = s.Value
+		d.now[digit(s.Value, d.unit)]++
+		d.count++
+		if d.count == digitLength {
+			chi := d.chi()
+			bad := chi > d.limit && !d.single()
+			if bad || p.alarming(KindCovert) {
+				e.hold(p, s, KindCovert, bad, 1, func() words { return digitWords(p, d, chi) })
+			}
+			d.now, d.count = [10]float64{}, 0
+		}
+	}
+}
+
+// raw tells whether a register is read as it is on the wire.
+func raw(t string) bool { return t == "" || t == "uint16" || t == "unknown" }
+
+// judgePayload looks whether p is in a run of registers that look like chance.
+func (e *Engine) judgePayload(p *point, s *detect.Sample) {
+	first, last := p.key.index, p.key.index
+	if p.covert.payload.chance {
+		for first > 0 && e.chanceAt(p.key, first-1, s.Time) {
+			first--
+		}
+		for e.chanceAt(p.key, last+1, s.Time) {
+			last++
+		}
+	}
+	lead := p
+	if first != p.key.index {
+		k := p.key
+		k.index = first
+		lead = e.points[k]
+	}
+	bad := last-first+1 >= payloadRun
+	if bad && lead != p && !lead.alarming(KindCovert) {
+		// The run has a beginning that is known only now.
+		for k := first; k <= last; k++ {
+			q := p.key
+			q.index = k
+			if o := e.points[q]; o.alarming(KindCovert) {
+				lead = o
+			}
+		}
+	}
+	if !bad && !lead.alarming(KindCovert) || lead.covert.digits != nil && !bad {
+		return
+	}
+	if !bad && lead == p {
+		e.hold(p, s, KindCovert, false, 2, nil)
+		return
+	}
+	if !bad {
+		return
+	}
+	n := last - first + 1
+	e.holdSince(lead, s, KindCovert, true, 2, lead.covert.payload.began, func() words {
+		return words{
+			score:    float64(n) * 2,
+			title:    fmt.Sprintf("%d registers from %s carry data, not measurements", n, lead.name()),
+			observed: fmt.Sprintf("The last %d values of each of %d neighbouring registers are uniform and without memory.", payloadLength, n),
+			expected: "A measurement that goes on from where it was, or noise about a value.",
+			explanation: fmt.Sprintf("Registers %d to %d of %s jump over their whole range at each reading, every value as likely as any other and none related to the one before: that is how text or a file looks when it is moved through registers.",
+				first, last, p.key.device),
+		}
+	})
+}
+
+func (e *Engine) chanceAt(k pointKey, index uint32, at int64) bool {
+	k.index = index
+	p := e.points[k]
+	return p != nil && p.covert != nil && p.covert.payload.chance && at <= p.covert.payload.until
+}
+
+// digit is the last digit of v.
+func digit(v, unit float64) int {
+	d := int64(math.RoundToEven(v/unit)) % 10
+	if d < 0 {
+		d += 10
+	}
+	return int(d)
+}
+
+// chi is Pearson's statistic of two samples.
+func (d *digits) chi() float64 {
+	sum := 0.0
+	for i, now := range d.now {
+		expected := (d.learned[i]*d.n + now) / (d.n + digitLength)
+		if expected <= 0 {
+			continue
+		}
+		a, b := now-digitLength*expected, d.learned[i]*d.n-d.n*expected
+		sum += a*a/(digitLength*expected) + b*b/(d.n*expected)
+	}
+	return sum
+}
+
+// single tells whether nearly all changes end in the same digit: the values are
+// rounded more coarsely than in learning, and carry nothing there.
+func (d *digits) single() bool {
+	for _, n := range d.now {
+		if n > 0.95*digitLength {
+			return true
+		}
+	}
+	return false
+}
+
+// fitDigits learns the last digits of a point from its history.
+func (p *point) fitDigits(values []float64, chance float64) {
+	f := p.profile
+	unit := p.tally.resolution
+	if unit <= 0 || math.IsInf(unit, 0) || f.seenHigh-f.seenLow < 30*unit || f.seenHigh-f.seenLow > 1e5*unit {
+		return
+	}
+	if unit < math.Max(math.Abs(f.seenLow), math.Abs(f.seenHigh))/(1<<20) {
+		return // the grid of a 32-bit float, not of a measurement
+	}
+	d := &digits{unit: unit}
+	held := math.NaN()
+	var blocks []float64
+	var all [10]float64
+	for _, v := range values {
+		if v == held {
+			continue
+		}
+		if k := v / unit; math.Abs(k-math.RoundToEven(k)) > 0.05 {
+			return // not on a grid
+		}
+		held = v
+		all[digit(v, unit)]++
+		d.n++
+	}
+	if d.n < 2*digitLength {
+		return
+	}
+	for i := range all {
+		d.learned[i] = all[i] / d.n
+	}
+	// How much the digits of stretches differ from those of all tells how far
+	// from independent they are.
+	held = math.NaN()
+	for _, v := range values {
+		if v == held {
+			continue
+		}
+		held = v
+		d.now[digit(v, unit)]++
+		d.count++
+		if d.count == digitLength {
+			blocks = append(blocks, d.chi())
+			d.now, d.count = [10]float64{}, 0
+		}
+	}
+	d.now, d.count = [10]float64{}, 0
+	largest := 0.0
+	for _, b := range blocks {
+		largest = math.Max(largest, b)
+	}
+	p0 := math.Max(chance*digitLength, 1e-12)
+	d.limit = math.Max(distuv.ChiSquared{K: 9}.Quantile(1-p0), 2*largest)
+	if p.covert == nil {
+		p.covert = new(covert)
+	}
+	p.covert.digits = d
+}
+
+func digitWords(p *point, d *digits, chi float64) words {
+	worst, share := 0, 0.0
+	for i := range d.now {
+		if s := d.now[i] / digitLength; s-d.learned[i] > share {
+			worst, share = i, s-d.learned[i]
+		}
+	}
+	return words{
+		score:    chi / 4.6,
+		title:    "The last digits of " + p.name() + " are not those of its measurement",
+		observed: fmt.Sprintf("In the last %d changes the last digit was %d in %.0f %%.", digitLength, worst, 100*d.now[worst]/digitLength),
+		expected: fmt.Sprintf("%.0f %%, from %.0f changes.", 100*d.learned[worst], d.n),
+		explanation: fmt.Sprintf("The last digits of %s are distributed otherwise than in learning (chi-squared %.0f, normal is below %.0f): something may be hidden in them.",
+			p.name(), chi, d.limit),
+	}
+}
