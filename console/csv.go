@@ -56,14 +56,20 @@ func (c *console) csvAlerts(w http.ResponseWriter, r *http.Request) {
 			break
 		}
 		if list, _, err = c.data.Alerts(r.Context(), q); err != nil {
-			// The file is already on its way: break it off so that it cannot be
-			// taken for whole.
 			c.Log.Error("console broke off a CSV file", "error", err)
-			out.Flush()
-			panic(http.ErrAbortHandler)
+			breakOff(w)
+			return
 		}
 	}
 	out.Flush()
+}
+
+// breakOff ends an answer that is already on its way so that it cannot be taken
+// for whole: the connection closes before the last chunk.
+func breakOff(w http.ResponseWriter) {
+	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+		conn.Close()
+	}
 }
 
 func alertRow(a *detect.KeptAlert) []string {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -505,6 +506,33 @@ func TestCSVHoldsAllAlertsAndNoFormula(t *testing.T) {
 	rows, err = csv.NewReader(w.Body).ReadAll()
 	if err != nil || len(rows) != 8 || rows[1][0] != "2026-03-14T10:00:00Z" || rows[1][7] != "3.41" {
 		t.Errorf("samples are %v, %v", rows, err)
+	}
+}
+
+// halting is Data whose alerts cannot be read past the first thousand.
+type halting struct{ *fake }
+
+func (h halting) Alerts(ctx context.Context, q detect.AlertQuery) ([]detect.KeptAlert, int, error) {
+	if q.Offset > 0 {
+		return nil, 0, errDisk
+	}
+	return h.fake.Alerts(ctx, q)
+}
+
+func TestACSVThatBreaksOffCannotBeTakenForWhole(t *testing.T) {
+	f := newFake()
+	for range 1500 {
+		f.alerts = append(f.alerts, f.alerts[0])
+	}
+	srv := httptest.NewServer(New(halting{f}, options()))
+	defer srv.Close()
+	res, err := http.Get(srv.URL + "/api/v1/alerts.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if body, err := io.ReadAll(res.Body); err == nil {
+		t.Errorf("%d octets came without an error", len(body))
 	}
 }
 

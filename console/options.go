@@ -17,8 +17,9 @@ type Options struct {
 	// Site is the plant's or sensor's name, shown in the header; empty shows
 	// none.
 	Site string
-	// Location is the time zone that pages show times in; nil is UTC. The API
-	// always answers in UTC.
+	// Location is the time zone that pages show times in; nil is UTC. Charts
+	// need one with a name that browsers know ("Europe/Oslo"), else they are in
+	// the browser's own. The API always answers in UTC.
 	Location *time.Location
 	// Kinds is the catalogue of alerts, in the order to show it.
 	Kinds []*detect.Kind

@@ -41,7 +41,7 @@ func (c *console) assets(w http.ResponseWriter, r *http.Request) {
 	found := filterAssets(all, text)
 	v.Assets = cut(found, offset, pageSize)
 	v.Pager = paged("/assets", form, offset, len(v.Assets), len(found))
-	c.show(w, r, "assets", page{Title: "Assets", Nav: "assets", Live: true, Body: v})
+	c.show(w, r, "assets", page{Title: "Assets", Nav: "assets", Live: true, Slow: 3, Body: v})
 }
 
 // cut gives one page of a list.

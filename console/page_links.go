@@ -44,7 +44,7 @@ func (c *console) links(w http.ResponseWriter, r *http.Request) {
 	v.Links = nameLinks(cut(found, offset, pageSize), assets)
 	v.Pager = paged("/links", form, offset, len(v.Links), len(found))
 	v.Map = drawLinks(found, assets, open)
-	c.show(w, r, "links", page{Title: "Links", Nav: "links", Live: true, Body: v})
+	c.show(w, r, "links", page{Title: "Links", Nav: "links", Live: true, Slow: 6, Body: v})
 }
 
 // linkView is a link with the names of its hosts, as far as they have any.

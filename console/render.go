@@ -81,8 +81,9 @@ type page struct {
 	Site    string
 	Version string
 	Zone    string
-	// Refresh is in seconds.
-	Refresh int
+	// Refresh is in seconds. Slow multiplies it where news are rare and a page
+	// is dear to make: it draws thousands of links.
+	Refresh, Slow int
 	// Live tells that a part of the page renews itself, and the header with it.
 	Live   bool
 	Status statusView
@@ -151,7 +152,7 @@ func (c *console) show(w http.ResponseWriter, r *http.Request, name string, p pa
 
 func (c *console) write(w http.ResponseWriter, r *http.Request, code int, name string, p page) {
 	p.Site, p.Version, p.Zone = c.Site, c.Version, c.Location.String()
-	p.Refresh = int(c.Refresh.Seconds())
+	p.Refresh = int(c.Refresh.Seconds()) * max(p.Slow, 1)
 	p.HasCatalogue = len(c.Kinds)+len(c.Rules) > 0
 	var b bytes.Buffer
 	if err := c.pages[name].Execute(&b, p); err != nil {

@@ -4,7 +4,11 @@
 (() => {
   const $ = (s, e = document) => e.querySelector(s);
   const $$ = (s, e = document) => [...e.querySelectorAll(s)];
-  const zone = document.body.dataset.zone;
+  // The sensor's time zone, or the browser's if it does not know that one.
+  const zone = (() => {
+    const name = document.body.dataset.zone, own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    try { new Intl.DateTimeFormat("en", { timeZone: name }); return name || own; } catch { return own; }
+  })();
   const refresh = Number(document.body.dataset.refresh) * 1000;
   const store = { // private windows may refuse it
     get: k => { try { return localStorage.getItem(k); } catch { return null; } },
@@ -104,9 +108,9 @@
   const colour = n => getComputedStyle(document.documentElement).getPropertyValue(n).trim();
   // uPlot reads whole pixels only.
   const font = () => Math.round(0.76 * parseFloat(getComputedStyle(document.documentElement).fontSize)) + "px " + getComputedStyle(document.body).fontFamily;
-  const tzDate = ts => uPlot.tzDate(new Date(ts * 1e3), zone === "Local" ? Intl.DateTimeFormat().resolvedOptions().timeZone : zone);
+  const tzDate = ts => uPlot.tzDate(new Date(ts * 1e3), zone);
   const fmt = v => v == null ? "–" : Math.abs(v) >= 1e6 || (v !== 0 && Math.abs(v) < 1e-3) ? v.toPrecision(4) : String(+v.toPrecision(6));
-  const clock = new Intl.DateTimeFormat("sv-SE", { timeZone: zone === "Local" ? undefined : zone, dateStyle: "short", timeStyle: "medium" });
+  const clock = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "medium" });
 
   const iso = ms => encodeURIComponent(new Date(ms).toISOString());
   const get = async url => {
