@@ -57,6 +57,11 @@ type LinesOptions struct {
 	// Limit is the most alerts a list keeps; further ones are counted as lost.
 	// 0 is DefaultLimit.
 	Limit int
+	// MaxBytes is how large the file of a log may grow before it is renamed to
+	// PATH.1 (and that to PATH.2, and so on) and begun anew; 0 is no bound. Keep
+	// is how many renamed ones are kept, 4 by default; the oldest is deleted.
+	MaxBytes int64
+	Keep     int
 }
 
 // NewLines makes Lines that write to w, which it never closes. name is for
@@ -87,15 +92,73 @@ func CreateLines(path string, format Format, opt LinesOptions) (*Lines, error) {
 			return nil, fmt.Errorf("write alerts: %w", err)
 		}
 	}
-	l := NewLines(f, path, format, opt)
+	log := &logFile{f: f, path: path, limit: opt.MaxBytes, keep: opt.Keep}
+	l := NewLines(log, path, format, opt)
+	l.torn = log.begin()
+	l.finish = func(err error) error { return errors.Join(err, log.f.Close()) }
+	return l, nil
+}
+
+// logFile is a file that is appended to, and renamed when it is large.
+type logFile struct {
+	f     *os.File
+	path  string
+	limit int64
+	keep  int
+	size  int64
+}
+
+// begin looks at what is there, and tells whether it ends in the middle of a
+// line.
+func (g *logFile) begin() (torn bool) {
+	if g.keep <= 0 {
+		g.keep = 4
+	}
+	info, err := g.f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		g.limit = 0
+		return false
+	}
+	g.size = info.Size()
 	var end [1]byte
-	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
-		if _, err := f.ReadAt(end[:], info.Size()-1); err == nil {
-			l.torn = end[0] != '\n'
+	if g.size > 0 {
+		if _, err := g.f.ReadAt(end[:], g.size-1); err == nil {
+			return end[0] != '\n'
 		}
 	}
-	l.finish = func(err error) error { return errors.Join(err, f.Close()) }
-	return l, nil
+	return false
+}
+
+// Write implements io.Writer.
+func (g *logFile) Write(p []byte) (int, error) {
+	if g.limit > 0 && g.size > 0 && g.size+int64(len(p)) > g.limit {
+		if err := g.turn(); err != nil {
+			return 0, err
+		}
+	}
+	n, err := g.f.Write(p)
+	g.size += int64(n)
+	return n, err
+}
+
+// turn renames the file and begins a new one.
+func (g *logFile) turn() error {
+	for i := g.keep; i > 0; i-- {
+		from := g.path
+		if i > 1 {
+			from = fmt.Sprintf("%s.%d", g.path, i-1)
+		}
+		if err := os.Rename(from, fmt.Sprintf("%s.%d", g.path, i)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	f, err := os.OpenFile(g.path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o640)
+	if err != nil {
+		return err
+	}
+	_ = g.f.Close()
+	g.f, g.size = f, 0
+	return nil
 }
 
 func createList(path string, format Format, opt LinesOptions) (*Lines, error) {

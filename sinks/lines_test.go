@@ -139,6 +139,38 @@ func TestAListIsBounded(t *testing.T) {
 	}
 }
 
+func TestALargeLogIsTurnedAndTheOldestDeleted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "alerts.jsonl")
+	for round := range 2 {
+		l, err := jsonl.Create(path, sinks.LinesOptions{MaxBytes: 2000, Keep: 2})
+		must(t, err)
+		for i := range 50 {
+			write(t, l, alert(round*50+i, detect.Raised))
+		}
+		must(t, l.Close(context.Background()))
+	}
+	last := ""
+	files, err := filepath.Glob(path + "*")
+	must(t, err)
+	if got := strings.Join(files, " "); got != path+" "+path+".1 "+path+".2" {
+		t.Fatal(got)
+	}
+	for _, p := range []string{path + ".2", path + ".1", path} {
+		if info, err := os.Stat(p); err != nil || info.Size() > 2000 {
+			t.Errorf("%s: %d octets, %v", p, info.Size(), err)
+		}
+		for _, s := range states(t, p) {
+			if s <= last {
+				t.Errorf("%s is after %s", s, last)
+			}
+			last = s
+		}
+	}
+	if last != "id099 raised" {
+		t.Errorf("the last line is of %s", last)
+	}
+}
+
 // moody is a writer that fails now and then, in the middle of a line.
 type moody struct {
 	bytes.Buffer

@@ -84,10 +84,8 @@ func (s *Store) decodeAlert(data string) (detect.Alert, error) {
 
 // kind is never nil.
 func (s *Store) kind(name string) *detect.Kind {
-	if s.opt.Kind != nil {
-		if k := s.opt.Kind(name); k != nil {
-			return k
-		}
+	if k := s.opt.Kind(name); k != nil {
+		return k
 	}
 	return &detect.Kind{Name: name}
 }

@@ -46,6 +46,29 @@ func BenchmarkWrite(b *testing.B) {
 	}
 }
 
+// BenchmarkWriteSparse is the worst case for runs of values: 50,000 points, each of
+// which is committed with one value at a time, as by a sensor on a large plant.
+func BenchmarkWriteSparse(b *testing.B) {
+	ctx := context.Background()
+	s := openTest(b, newPath(b), Options{Wait: true})
+	var out detect.Output
+	for i := range 50_000 {
+		out.Samples = append(out.Samples, detect.Sample{Series: testSeries(i)})
+	}
+	b.ResetTimer()
+	n := 0
+	for step := int64(0); n < b.N; step++ {
+		out.Clock = t0 + step*10e9
+		for i := range out.Samples {
+			out.Samples[i].Time, out.Samples[i].Value = out.Clock+int64(i), float64(step%7)
+		}
+		n += len(out.Samples)
+		must(b, s.Write(ctx, &out))
+		must(b, s.Flush(ctx))
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "values/s")
+}
+
 // BenchmarkTrend reads a week of a point that is polled once a second.
 func BenchmarkTrend(b *testing.B) {
 	ctx := context.Background()

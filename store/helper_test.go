@@ -38,7 +38,7 @@ func must(t testing.TB, err error) {
 func testAlert(n int) detect.Alert {
 	return detect.Alert{
 		Finding: detect.Finding{
-			Kind: &detect.Kind{Name: "function.new"}, Severity: protocols.Severity(n % 5), Score: float64(n) / 3, Key: fmt.Sprint("key", n),
+			Kind: &detect.Kind{Name: "test.kind"}, Severity: protocols.Severity(n % 5), Score: float64(n) / 3, Key: fmt.Sprint("key", n),
 			Start: t0 + int64(n)*1e9, Time: t0 + int64(n)*1e9 + 5, FirstFrame: uint64(n), LastFrame: uint64(n) + 1, Proto: protocols.ProtoModbus,
 			Client:   detect.Party{Endpoint: protocols.Endpoint{MAC: [6]byte{1, 2, 3, 4, 5, byte(n)}, VLAN: 7, Port: 40000, IP: netip.AddrFrom4([4]byte{192, 168, 1, byte(n % 7)})}, Name: "HMI", Unit: -1, Address: -1},
 			Server:   detect.Party{Endpoint: protocols.Endpoint{Port: 502, IP: netip.AddrFrom4([4]byte{192, 168, 2, byte(n % 3)})}, Name: "PLC", Unit: 3, Address: -1},

@@ -236,7 +236,7 @@ func (w *writer) prepare(ctx context.Context) error {
 }
 
 // checkTime is how long Open looks for damage in a store that was not closed.
-const checkTime = 10 * time.Second
+const checkTime = 5 * time.Second
 
 // check looks for damage if the store was not closed properly last time, and
 // marks it as open.

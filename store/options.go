@@ -23,8 +23,8 @@ type Options struct {
 	// 10 octets each; 0 is 2,000,000. Alerts, assets, links and commands that
 	// wait are bounded by the caps of Retention or an eighth of it.
 	MaxPending int
-	// Kind looks a kind up in the catalogue; nil, or its nil answer, gives a
-	// kind with nothing but its name.
+	// Kind looks a kind up in the catalogue; nil is detect.Kinds. A kind that is
+	// in none has nothing but its name.
 	Kind func(name string) *detect.Kind
 	// Log is told what a person should know, once each time; nil tells nobody.
 	Log *slog.Logger
@@ -64,6 +64,13 @@ func (o *Options) fill() {
 	def(&r.MaxCommands, 1_000_000)
 	def(&r.MaxBaselines, 10)
 	def(&r.MaxRuns, 1_000)
+	if o.Kind == nil {
+		kinds := map[string]*detect.Kind{}
+		for _, k := range detect.Kinds() {
+			kinds[k.Name] = k
+		}
+		o.Kind = func(name string) *detect.Kind { return kinds[name] }
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -76,7 +76,7 @@ CREATE TABLE chunk (
 	id INTEGER PRIMARY KEY, series INTEGER NOT NULL, tier INTEGER NOT NULL,
 	start INTEGER NOT NULL, end INTEGER NOT NULL, count INTEGER NOT NULL, data BLOB NOT NULL
 );
-CREATE INDEX chunk_series ON chunk (series, tier, start, end);
+CREATE INDEX chunk_series ON chunk (series, tier, start, end, count);
 CREATE INDEX chunk_age ON chunk (tier, end);
 
 -- What clients wrote or operated, one row a value.

@@ -48,6 +48,20 @@ func TestAlertsComeBackAsTheyWereWritten(t *testing.T) {
 	}
 }
 
+func TestAKindThatTheCatalogueKnowsComesBackWhole(t *testing.T) {
+	ctx := context.Background()
+	s := openTest(t, newPath(t), Options{})
+	a := testAlert(1)
+	a.Kind = detect.KindFunctionNew
+	a.Score = math.Inf(1)
+	must(t, s.Write(ctx, &detect.Output{Alerts: []detect.Alert{a}}))
+	must(t, s.Flush(ctx))
+	got, ok, err := s.Alert(ctx, a.ID)
+	if !ok || err != nil || got.Kind != detect.KindFunctionNew || got.Score != math.MaxFloat64 {
+		t.Fatal(ok, err, got.Kind, got.Score)
+	}
+}
+
 func TestANewStateOfAnAlertReplacesTheOld(t *testing.T) {
 	ctx := context.Background()
 	s := openTest(t, newPath(t), Options{})

@@ -137,7 +137,7 @@ func (s *Store) Write(ctx context.Context, out *detect.Output) error {
 			s.keepCounters(s.latest, out.Clock)
 		}
 	}
-	if b.octets >= s.batchOctets {
+	if b.octets >= s.batchOctets && !s.failing {
 		select {
 		case s.kick <- struct{}{}:
 		default:

@@ -2,6 +2,7 @@ package influx
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,6 +32,8 @@ type Options struct {
 	Org string
 	// Bucket is the bucket, for InfluxDB 1.8 database/retention-policy.
 	Bucket string
+	// TLS is how an https server is checked; nil is by the system's authorities.
+	TLS *tls.Config
 	// Sensor is this sensor's name, a tag of every point; empty is no tag.
 	Sensor string
 	// Spool is the folder in which unsent data is kept; empty keeps none, so
@@ -190,7 +193,7 @@ func New(opt Options) (*Sink, error) {
 		}
 	}
 	quiet.Do(func() { influxlog.Log = nil })
-	s.http = &http.Client{Timeout: opt.Timeout, Transport: compress{&http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 2}}}
+	s.http = &http.Client{Timeout: opt.Timeout, Transport: compress{&http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 2, TLSClientConfig: opt.TLS}}}
 	client := influxdb2.NewClientWithOptions(opt.URL, opt.Token, influxdb2.DefaultOptions().
 		SetPrecision(time.Nanosecond).SetHTTPClient(s.http).SetApplicationName("weir"))
 	s.api = client.WriteAPIBlocking(opt.Org, opt.Bucket)
