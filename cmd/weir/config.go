@@ -123,7 +123,7 @@ func parseConfig(path string, data []byte, into *config) (*config, error) {
 	if err != nil {
 		return nil, locate(path, err)
 	}
-	keepSections(reflect.ValueOf(into).Elem(), reflect.ValueOf(before))
+	keepSections(data, reflect.ValueOf(into).Elem(), reflect.ValueOf(before))
 	if err := into.check(); err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
@@ -132,14 +132,16 @@ func parseConfig(path string, data []byte, into *config) (*config, error) {
 
 // keepSections puts back what the decoder empties: a document, or a section,
 // that holds nothing but comments leaves the defaults as they are.
-func keepSections(into, before reflect.Value) {
-	if into.IsZero() {
+func keepSections(data []byte, into, before reflect.Value) {
+	var written map[string]any
+	if err := yaml.Unmarshal(data, &written); err != nil || len(written) == 0 {
 		into.Set(before)
 		return
 	}
 	for i := range into.NumField() {
-		if f := into.Field(i); f.Kind() == reflect.Struct && f.IsZero() {
-			f.Set(before.Field(i))
+		key := strings.Split(into.Type().Field(i).Tag.Get("yaml"), ",")[0]
+		if value, there := written[key]; there && value == nil {
+			into.Field(i).Set(before.Field(i))
 		}
 	}
 }

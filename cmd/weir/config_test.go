@@ -8,7 +8,7 @@ import (
 )
 
 func TestPartOfAConfigurationLeavesTheRestAtItsDefaults(t *testing.T) {
-	for _, text := range []string{"", "# nothing\n", "detect:\n  max-links: 7\n", "detect:\n", "influxdb: {url: 'http://x', bucket: b}\n"} {
+	for _, text := range []string{"", "# nothing\n", "detect:\n  max-links: 7\n", "detect:\n", "influxdb: {url: 'http://x', bucket: b}\n", "console: {listen: ''}\n", "workers:\n"} {
 		c, err := parseConfig("x.yaml", []byte(text), defaultConfig())
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
@@ -16,6 +16,9 @@ func TestPartOfAConfigurationLeavesTheRestAtItsDefaults(t *testing.T) {
 		want := defaultConfig()
 		if strings.Contains(text, "max-links") {
 			want.Detect.MaxLinks = 7
+		}
+		if strings.Contains(text, "console") {
+			want.Console.Listen = ""
 		}
 		if strings.Contains(text, "influxdb") {
 			want.InfluxDB.URL, want.InfluxDB.Bucket = "http://x", "b"

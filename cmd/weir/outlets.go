@@ -59,9 +59,13 @@ func (c *config) openOutlets(log *slog.Logger, live bool, command string, input 
 			}
 			token = strings.TrimSpace(string(data))
 		}
+		spool := c.InfluxDB.Spool
+		if spool == "" && c.Store.Path != "" {
+			spool = c.Store.Path + ".unsent"
+		}
 		s, err := influx.New(influx.Options{
 			URL: c.InfluxDB.URL, Token: token, Org: c.InfluxDB.Org, Bucket: c.InfluxDB.Bucket,
-			Spool: c.InfluxDB.Spool, SpoolBytes: int64(c.InfluxDB.SpoolSize), Wait: !live,
+			Spool: spool, SpoolBytes: int64(c.InfluxDB.SpoolSize), Wait: !live,
 		})
 		if err != nil {
 			return nil, usage(errors.Join(err, o.abandon()))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/weir-ics/weir/detect"
 	"github.com/weir-ics/weir/protocols"
+	"github.com/weir-ics/weir/sinks"
 	"github.com/weir-ics/weir/sinks/text"
 )
 
@@ -183,12 +184,15 @@ type report struct {
 	Total    int               `json:"alerts_total"`
 	Samples  uint64            `json:"samples"`
 	Counters map[string]uint64 `json:"counters"`
-	Outlets  []string          `json:"outlets"`
+	// Written says what each sink delivered, Kept what waits for the next run.
+	Written map[string]sinks.Counts `json:"written"`
+	Kept    map[string]sinks.Counts `json:"kept"`
+	Store   string                  `json:"store,omitempty"`
 }
 
 func (s *summary) report(p *pipeline, o *outlets, took time.Duration) report {
 	r := report{Packets: s.counter("packets"), Seconds: took.Seconds(), Alerts: map[string]int{}, Total: len(s.alerts),
-		Samples: s.samples, Counters: map[string]uint64{}, Outlets: []string{}}
+		Samples: s.samples, Counters: map[string]uint64{}, Written: map[string]sinks.Counts{}, Kept: map[string]sinks.Counts{}}
 	if r.Packets > 0 {
 		r.First, r.Last = string(appendTime(nil, p.first)), string(appendTime(nil, p.last))
 		if from := p.schedule.WatchFrom(); from > p.first && from <= p.last {
@@ -202,10 +206,11 @@ func (s *summary) report(p *pipeline, o *outlets, took time.Duration) report {
 		r.Counters[c.Name] = c.Value
 	}
 	if o.store != nil {
-		r.Outlets = append(r.Outlets, o.store.Report().String())
+		r.Store = o.store.Report().Path
 	}
 	for _, x := range o.sinks {
-		r.Outlets = append(r.Outlets, x.Report().String())
+		said := x.Report()
+		r.Written[said.Sink], r.Kept[said.Sink] = said.Written, said.Kept
 	}
 	return r
 }
