@@ -86,7 +86,8 @@ func (d *Decoder) ascii(dir protocols.Direction, at protocols.Stamp, frame []byt
 	m.CRC = uint16(octets[len(octets)-1])
 	if want := LRC(body); uint16(want) != m.CRC {
 		e.Violate(ViolationLRC, int64(m.CRC), int64(want))
-		d.worker.Stats.count(CountChecksumErrors, 1)
+		d.damaged(dir, at, body[1:], len(frame))
+		return
 	}
 	d.deliver(dir, at, body[1:], len(frame))
 }

@@ -194,7 +194,6 @@ func (w *way) hold(data []byte) { w.held = append(w.held, data...) }
 // deliver hands out one message whose PDU is given. size is that of the whole
 // application data unit.
 func (d *Decoder) deliver(dir protocols.Direction, at protocols.Stamp, pdu []byte, size int) {
-	e, m := &d.worker.event, &d.worker.message
 	was := d.roles.client
 	response := d.roles.response(dir, pdu)
 	if d.roles.client != was && was != unknownDirection {
@@ -207,16 +206,42 @@ func (d *Decoder) deliver(dir protocols.Direction, at protocols.Stamp, pdu []byt
 		d.tracker.reset()
 		d.next = 0
 	}
-	m.parse(pdu, response, e)
-	e.Time, e.Clock, e.Frame = at.Time, at.Clock, at.Frame
-	e.Size = size
-	d.address(e, dir)
+	e, m := d.take(dir, at, pdu, size, response)
 	if response {
 		d.answer(e, m, at, pdu)
 	} else {
 		d.ask(e, m, at, pdu)
 	}
 	d.send(e)
+}
+
+// damaged hands out a message whose checksum is wrong. No device acts on it (SL
+// 2.5.1.2), so it asks and answers nothing and has no addresses and values; its
+// fields can be seen in the Detail.
+func (d *Decoder) damaged(dir protocols.Direction, at protocols.Stamp, pdu []byte, size int) {
+	d.worker.Stats.count(CountChecksumErrors, 1)
+	response := d.roles.client == dir.Other()
+	e, m := d.take(dir, at, pdu, size, response)
+	describe(e, m)
+	switch {
+	case !response:
+		e.Role = protocols.RoleRequest
+	case m.IsException:
+		e.Role, e.Exception = protocols.RoleException, m.Exception
+	default:
+		e.Role = protocols.RoleResponse
+	}
+	d.send(e)
+}
+
+// take fills the Event and the Message from a PDU.
+func (d *Decoder) take(dir protocols.Direction, at protocols.Stamp, pdu []byte, size int, response bool) (*protocols.Event, *Message) {
+	e, m := &d.worker.event, &d.worker.message
+	m.parse(pdu, response, e)
+	e.Time, e.Clock, e.Frame = at.Time, at.Clock, at.Frame
+	e.Size = size
+	d.address(e, dir)
+	return e, m
 }
 
 // address fills in who sent the message.

@@ -169,7 +169,7 @@ func fillResponse(e *protocols.Event, m *Message, x *transaction) {
 		if m.Sub == meiDeviceID {
 			identifyDevice(e, m.Data)
 		}
-	case 90:
+	case umasFunction:
 		if m.Sub == umasReadID && m.fields[FieldResult] == umasDone {
 			identifyUMAS(e, m.Data)
 		}

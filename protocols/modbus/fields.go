@@ -51,7 +51,10 @@ func (m *Message) appendFixed(dst []byte) []byte {
 		}
 		dst = appendInt(dst, key, int(m.fields[f]))
 	}
-	if m.Sub >= 0 && m.has&(1<<FieldSub) == 0 {
+	switch {
+	case m.Signed:
+		dst = appendInt(dst, "signed_function", int(m.Sub))
+	case m.Sub >= 0 && m.has&(1<<FieldSub) == 0:
 		// A UMAS response has its request's.
 		dst = appendInt(dst, "sub_function", int(m.Sub))
 	}

@@ -16,14 +16,16 @@ const (
 	Public
 	// UserDefined codes, 65 to 72 and 100 to 110, mean what each product says.
 	UserDefined
-	// Reserved codes are used by some companies for legacy products (AP annex
-	// A) and known from their documents.
+	// Reserved codes are set aside by AP annex A for companies that use them in
+	// older products.
 	Reserved
+	// VendorUsed codes are used by products outside the ranges for that.
+	VendorUsed
 	// Invalid codes must not occur: 0, and 128 to 255 in a request.
 	Invalid
 )
 
-var classNames = [...]string{"undefined", "public", "user defined", "reserved", "invalid"}
+var classNames = [...]string{"undefined", "public", "user defined", "reserved", "vendor", "invalid"}
 
 func (c Class) String() string {
 	if int(c) < len(classNames) {
@@ -56,6 +58,8 @@ type Function struct {
 	echo bool
 	// serial tells that it is defined for serial lines only.
 	serial bool
+	// named tells that it stands in the table below.
+	named bool
 }
 
 // SubFunction is one sub-function (diagnostics), MEI type or UMAS function.
@@ -113,7 +117,7 @@ func Lookup(code uint8) *Function { return &functions[code&0x7f] }
 func Functions() []*Function {
 	var known []*Function
 	for i := range functions {
-		if c := functions[i].Class; c == Public || c == Reserved {
+		if functions[i].named {
 			known = append(known, &functions[i])
 		}
 	}
@@ -130,8 +134,9 @@ func addressQuantity(highest uint16) Layout {
 }
 
 // named is the table of the functions that have a name of their own: the only
-// place where weir knows them. Public ones are those of AP 6; reserved ones are
-// named as their vendors' documents name them.
+// place where weir knows them. Public ones are those of AP 6; the others are
+// named as the documents of those who use them do. PI-MBUS-300 is the Modicon
+// Modbus Protocol Reference Guide.
 var named = []Function{
 	{Code: 1, Name: "Read Coils", Effect: protocols.Read, Class: Public, Clause: "AP 6.1",
 		Kind: protocols.KindCoil, access: protocols.AccessRead,
@@ -180,9 +185,9 @@ var named = []Function{
 		Response: addressQuantity(0x7B)},
 	{Code: 17, Name: "Report Server ID", Effect: protocols.Diagnose, Class: Public, Clause: "AP 6.13", serial: true,
 		Response: layout(TailBytes, byteCount)},
-	{Code: 18, Name: "Program 884/M84", Effect: protocols.Program, Class: Reserved, Vendor: "Modicon", Clause: "Modicon Modbus Protocol Reference Guide PI-MBUS-300",
+	{Code: 18, Name: "Program 884/M84", Effect: protocols.Program, Class: VendorUsed, Vendor: "Modicon", Clause: "PI-MBUS-300",
 		Request: free(), Response: free()},
-	{Code: 19, Name: "Reset Communication Link", Effect: protocols.Restart, Class: Reserved, Vendor: "Modicon", Clause: "Modicon Modbus Protocol Reference Guide PI-MBUS-300",
+	{Code: 19, Name: "Reset Communication Link", Effect: protocols.Restart, Class: VendorUsed, Vendor: "Modicon", Clause: "PI-MBUS-300",
 		Request: free(), Response: free()},
 	{Code: 20, Name: "Read File Record", Effect: protocols.FileAccess, Class: Public, Clause: "AP 6.14",
 		Kind: protocols.KindFileRecord, access: protocols.AccessRead,
@@ -203,11 +208,13 @@ var named = []Function{
 		Kind: protocols.KindFIFO, access: protocols.AccessRead,
 		Request:  layout(TailNone, addressing),
 		Response: layout(TailRegisters, u16(FieldByteCount), checked(u16(FieldFIFOCount), checkFIFO))},
-	{Code: 40, Name: "Program Concept", Effect: protocols.Program, Class: Reserved, Vendor: "Schneider Electric", Clause: "vendor",
+	{Code: 35, Name: "Retrieve Log", Effect: protocols.FileAccess, Class: VendorUsed, Vendor: "Electro Industries/GaugeTech", Clause: "Shark and MP200 meter manuals",
+		Request: free(), Response: free()},
+	{Code: 40, Name: "Program Concept", Effect: protocols.Program, Class: VendorUsed, Vendor: "Schneider Electric", Clause: "vendor",
 		Request: free(), Response: free()},
 	{Code: 41, Name: "Multiple Function Codes", Effect: protocols.Program, Class: Reserved, Vendor: "Schneider Electric", Clause: "AP annex A",
 		Request: free(), Response: free()},
-	{Code: 42, Name: "Program Concept (42)", Effect: protocols.Program, Class: Reserved, Vendor: "Schneider Electric", Clause: "AP annex A",
+	{Code: 42, Name: "Reserved 42", Effect: protocols.EffectNone, Class: Reserved, Clause: "AP annex A",
 		Request: free(), Response: free()},
 	{Code: 43, Name: "Encapsulated Interface Transport", Effect: protocols.Diagnose, Class: Public, Clause: "AP 6.19",
 		Request:  layout(TailRest, u8(FieldSub)),
@@ -215,11 +222,19 @@ var named = []Function{
 	{Code: 90, Name: "UMAS", Effect: protocols.Program, Class: Reserved, Vendor: "Schneider Electric", Clause: "AP annex A; vendor",
 		Request:  layout(TailRest, u8(FieldSession), u8(FieldSub)),
 		Response: layout(TailRest, u8(FieldSession), u8(FieldResult)), Subs: umasFunctions},
-	{Code: 91, Name: "Reserved 91", Effect: protocols.Program, Class: Reserved, Vendor: "Schneider Electric", Clause: "AP annex A",
+	{Code: 91, Name: "Object Messaging", Effect: protocols.Configure, Class: Reserved, Vendor: "Schneider Electric", Clause: "AP annex A; Object Messaging Protocol Extensions 1.1",
 		Request: free(), Response: free()},
-	{Code: 125, Name: "Firmware Replacement", Effect: protocols.Program, Class: Reserved, Vendor: "Schneider Electric", Clause: "AP annex A",
+	{Code: 96, Name: "Read Parameter Information", Effect: protocols.Read, Class: VendorUsed, Vendor: "SEL", Clause: "SEL-700 series manuals, appendix E",
 		Request: free(), Response: free()},
-	{Code: 126, Name: "Program 584/984 (126)", Effect: protocols.Program, Class: Reserved, Vendor: "Modicon", Clause: "AP annex A",
+	{Code: 97, Name: "Read Parameter Text", Effect: protocols.Read, Class: VendorUsed, Vendor: "SEL", Clause: "SEL-700 series manuals, appendix E",
+		Request: free(), Response: free()},
+	{Code: 98, Name: "Read Enumeration Text", Effect: protocols.Read, Class: VendorUsed, Vendor: "SEL", Clause: "SEL-700 series manuals, appendix E",
+		Request: free(), Response: free()},
+	{Code: 125, Name: "Firmware Replacement", Effect: protocols.Program, Class: Reserved,
+		Vendor: "Schneider Electric; an encapsulated packet with control in SEL relays", Clause: "AP annex A",
+		Request: free(), Response: free()},
+	{Code: 126, Name: "Program 584/984 (126)", Effect: protocols.Program, Class: Reserved,
+		Vendor: "Modicon; no operation in SEL relays", Clause: "AP annex A",
 		Request: free(), Response: free()},
 	{Code: 127, Name: "Report Local Address", Effect: protocols.Diagnose, Class: Reserved, Vendor: "Modicon", Clause: "AP annex A",
 		Request: free(), Response: free()},
@@ -242,6 +257,7 @@ func buildFunctions() (all [128]Function) {
 		all[i] = f
 	}
 	for _, f := range named {
+		f.named = true
 		for i := range f.Subs {
 			f.Subs[i].Title = f.Name + ": " + f.Subs[i].Name
 		}

@@ -37,14 +37,23 @@ func longestText(data []byte) (longest []byte) {
 }
 
 // identifyUMAS takes the product's name out of a UMAS identification. Its
-// layout is not published and differs between products; the name is the only
-// text in it, after its length.
+// layout is not published; in the products that research looked at the name
+// follows its length at octet 22.
 func identifyUMAS(e *protocols.Event, data []byte) {
-	if text := longestText(data); len(text) >= 4 {
-		e.Identity = append(e.Identity,
-			protocols.Identity{Key: protocols.IdentityVendor, Value: schneider},
-			protocols.Identity{Key: protocols.IdentityProduct, Value: text})
+	const at = 22
+	var name []byte
+	if len(data) > at && len(data) > at+int(data[at]) {
+		name = data[at+1 : at+1+int(data[at])]
 	}
+	if len(name) < 4 || !printable(name) {
+		name = longestText(data)
+	}
+	if len(name) < 4 {
+		return
+	}
+	e.Identity = append(e.Identity,
+		protocols.Identity{Key: protocols.IdentityVendor, Value: schneider},
+		protocols.Identity{Key: protocols.IdentityProduct, Value: name})
 }
 
 var schneider = []byte("Schneider Electric")

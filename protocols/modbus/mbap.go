@@ -214,7 +214,7 @@ func (d *Decoder) adu(dir protocols.Direction, at protocols.Stamp, adu []byte) {
 	m.Protocol = uint16(adu[2])<<8 | uint16(adu[3])
 	m.Length = uint16(adu[4])<<8 | uint16(adu[5])
 	m.Unit = adu[6]
-	if len(adu) > maxMBAP && adu[7]&0x7f != 90 {
+	if len(adu) > maxMBAP && adu[7]&0x7f != umasFunction {
 		e.Violate(ViolationSize, int64(len(adu)), maxMBAP)
 	}
 	d.deliver(dir, at, adu[7:], len(adu))

@@ -25,6 +25,8 @@ type Message struct {
 	Sub int32
 	// Data is what follows the fixed fields.
 	Data []byte
+	// Signed tells that Sub is the function inside a signed UMAS message.
+	Signed bool
 	// Extra is what follows where nothing should.
 	Extra []byte
 	// Body is the whole PDU behind its function code when weir could not take
@@ -108,7 +110,7 @@ func (m *Message) parse(pdu []byte, response bool, e *protocols.Event) {
 	m.has = 0
 	m.Missing = 0
 	m.Data, m.Extra, m.Body = nil, nil, nil
-	m.Paired, m.IsException, m.Exception = false, false, 0
+	m.Paired, m.IsException, m.Exception, m.Signed = false, false, 0, false
 	m.requestFiles = nil
 	fn := pdu[0]
 	f := &functions[fn&0x7f]
@@ -157,6 +159,11 @@ func (m *Message) parse(pdu []byte, response bool, e *protocols.Event) {
 		}
 	}
 	m.parseTail(pdu, at, counted, e)
+	if m.Function == umasFunction && m.Sub == umasSigned {
+		if inner, ok := signedUMAS(m.Data); ok {
+			m.Sub, m.Signed = int32(inner), true
+		}
+	}
 	if m.has&(1<<FieldAddress|1<<FieldQuantity) == 1<<FieldAddress|1<<FieldQuantity {
 		if end := int(m.fields[FieldAddress]) + int(m.fields[FieldQuantity]); end > 1<<16 {
 			e.Violate(ViolationAddressRange, int64(end-1), 1<<16-1)

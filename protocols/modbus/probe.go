@@ -7,7 +7,7 @@ import "github.com/weir-ics/weir/protocols"
 // nothing or by another header; random octets get a Yes less than once in 2^30.
 func Probe(data []byte) protocols.Verdict {
 	n := mbapLength(data)
-	if n == badHeader || n > maxMBAP && !(len(data) > 7 && data[7] == 90) {
+	if n == badHeader || n > maxMBAP && !(len(data) > 7 && data[7] == umasFunction) {
 		return protocols.No
 	}
 	if n == needMore || len(data) < 8 {

@@ -14,14 +14,12 @@ const (
 // confirms it.
 func (d *Decoder) streamRTU(dir protocols.Direction, at protocols.Stamp, data []byte) {
 	w := &d.ways[dir]
-	if len(w.held) > 0 {
-		if n := d.rtuFrame(data, dir); n > 0 && d.rtuFrame(w.held, dir) <= 0 && CRC(w.held) != 0 && !d.rtuContinues(w.held, data, dir) {
-			// The new segment begins with a right frame, and what is held does
-			// not go on with it.
-			d.skip(w, len(w.held))
-			w.held = w.held[:0]
-			w.lost = true
-		}
+	if len(w.held) > 0 && d.rtuAt(data, dir, true) == len(data) && !d.rtuContinues(w.held, data, dir) {
+		// The new segment is a right frame, and what is held does not go on
+		// with it.
+		d.skip(w, len(w.held))
+		w.held = w.held[:0]
+		w.lost = true
 	}
 	for len(data) > 0 {
 		window, later := data, []byte(nil)
@@ -92,12 +90,20 @@ func (d *Decoder) rtuExpected(b []byte, dir protocols.Direction) int {
 	return 0
 }
 
-// rtuWays is in which order to try whether a frame is a response.
-func (d *Decoder) rtuWays(dir protocols.Direction) [2]bool {
+// ways holds both orders.
+var ways = [...]bool{false, true, false}
+
+// rtuWays is whether to read a frame as a response, in the order to try; both
+// ways only as long as who is client is a guess.
+func (d *Decoder) rtuWays(dir protocols.Direction) []bool {
+	first := 0
 	if d.roles.client == dir.Other() {
-		return [2]bool{true, false}
+		first = 1
 	}
-	return [2]bool{false, true}
+	if d.roles.client != unknownDirection && !d.roles.guessed() {
+		return ways[first : first+1]
+	}
+	return ways[first : first+2]
 }
 
 // rtuFrame gives the length of the right frame that begins b, needMore if b may
@@ -121,9 +127,20 @@ func (d *Decoder) rtuAt(b []byte, dir protocols.Direction, strict bool) int {
 	}
 	more, open := false, false
 	for _, response := range d.rtuWays(dir) {
-		switch n := measure(b[1:], response); {
-		case n == anyLength:
+		n := measure(b[1:], response)
+		if n == anyLength {
+			if b[1] >= 0x80 {
+				// No request has the exception bit.
+				continue
+			}
 			open = true
+			// The data of diagnostics is two octets as a rule.
+			n = 5
+			if b[1] != 8 {
+				continue
+			}
+		}
+		switch {
 		case n == needMore:
 			more = true
 		case n+3 > maxRTU:
@@ -134,7 +151,7 @@ func (d *Decoder) rtuAt(b []byte, dir protocols.Direction, strict bool) int {
 		}
 	}
 	if open && !strict {
-		if n := rtuByChecksum(b); n > 0 {
+		if n := d.rtuByChecksum(b, dir); n > 0 {
 			return n
 		}
 		more = len(b) < maxRTU
@@ -145,23 +162,18 @@ func (d *Decoder) rtuAt(b []byte, dir protocols.Direction, strict bool) int {
 	return badHeader
 }
 
-// rtuByChecksum finds a frame of unknown layout: all of b, or else the shortest
-// beginning of it that has a right CRC.
-func rtuByChecksum(b []byte) int {
-	shortest := 0
+// rtuByChecksum finds a frame of unknown layout, 0 if there is none: all of b,
+// or else a beginning of it behind which another frame begins. That the CRC fits
+// is not enough for a beginning: with so many to try, chance finds one.
+func (d *Decoder) rtuByChecksum(b []byte, dir protocols.Direction) int {
 	c := uint16(0xFFFF)
 	for i, x := range b[:min(len(b), maxRTU)] {
 		c = c>>8 ^ crcTable[byte(c)^x]
-		if c == 0 && i+1 >= minRTU {
-			if i+1 == len(b) {
-				return len(b)
-			}
-			if shortest == 0 {
-				shortest = i + 1
-			}
+		if n := i + 1; c == 0 && n >= minRTU && (n == len(b) || d.rtuAt(b[n:], dir, true) > 0) {
+			return n
 		}
 	}
-	return shortest
+	return 0
 }
 
 // rtu hands out one whole RTU frame.
@@ -172,7 +184,8 @@ func (d *Decoder) rtu(dir protocols.Direction, at protocols.Stamp, frame []byte)
 	m.CRC = uint16(frame[len(frame)-2]) | uint16(frame[len(frame)-1])<<8
 	if want := CRC(body); want != m.CRC {
 		e.Violate(ViolationCRC, int64(m.CRC), int64(want))
-		d.worker.Stats.count(CountChecksumErrors, 1)
+		d.damaged(dir, at, body[1:], len(frame))
+		return
 	}
 	d.deliver(dir, at, body[1:], len(frame))
 }
