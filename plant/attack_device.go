@@ -2,6 +2,7 @@ package plant
 
 import (
 	"encoding/binary"
+	"time"
 
 	"github.com/weir-ics/weir/plant/water"
 	"github.com/weir-ics/weir/plant/wire"
@@ -208,6 +209,44 @@ func dnp3SpoofUnsolicited(w *world, a *assault) {
 	fragment = wire.AppendDNP3Time(fragment, w.rtu.clock(w.n.now))
 	transport := c.transport[fromServer]
 	w.inject(c.conn, max(w.n.now, c.idle), wire.AppendFragment(nil, wire.FromOutstation, c.address, c.remote, &transport, fragment))
+}
+
+func dnp3Broadcast(w *world, a *assault) {
+	c := w.rogueMaster(a, w.intruder, 100)
+	c.remote = 0xffff
+	t := w.n.now
+	for b := range uint8(water.NumBreakers) {
+		_, t = c.ask(t, wire.DirectOperateNR, crobObject(b, 0x81)...)
+	}
+	w.closing(c.conn, t)
+	for b := range uint8(water.NumBreakers) {
+		w.later(a, time.Duration(b)*5*time.Second, func() { w.dnp3.client.operate(w.n.now, crobObject(b, 0x41)) })
+	}
+}
+
+func dnp3BadRequests(w *world, a *assault) {
+	requests := [][]byte{
+		{wire.Read, 86, 3, wire.All}, {wire.Read, 1, 0, wire.StartStop8, 90, 99}, {wire.Read, 110, 0, wire.All},
+		{31, 60, 1, wire.All}, {wire.Read, 30, 0, wire.StartStop8, 60, 80}, {wire.InitializeAppl},
+	}
+	w.during(a, 2*second, func(i int, _ int64) {
+		r := requests[i%len(requests)]
+		w.fromMaster(dnp3Request(r[0], r[1:]...))
+	})
+}
+
+func dnp3Takeover(w *world, a *assault) {
+	w.rogue(a, dnp3Request(wire.ColdRestart))
+	w.n.at(w.n.now+400*millisecond, func() { w.as(a, func() { w.dnp3.client.reset(w.n.now, fromServer) }) })
+	w.n.at(w.n.now+20*second, func() {
+		w.as(a, func() {
+			w.rogue(a, dnp3Request(wire.Write, timeObject(w.n.now-86400*second)...), dnp3Request(wire.DisableUnsolicited, allClasses...))
+		})
+	})
+	w.later(a, 5*minute, func() {
+		w.rtu.needTime = true
+		w.dnp3.client.ask(w.n.now, wire.EnableUnsolicited, allClasses...)
+	})
 }
 
 // inject sends a forged segment in the place of the server's next, from the

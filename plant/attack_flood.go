@@ -83,16 +83,6 @@ func floodReset(w *world, a *assault) {
 	})
 }
 
-// scan finds the HMI's poll of a device.
-func (w *world) scan(h *host) *scanner {
-	for _, s := range w.hmiLinks {
-		if s.client.ends[fromServer] == h {
-			return s
-		}
-	}
-	return nil
-}
-
 func pollStopped(w *world, a *assault) {
 	s := w.scan(w.plc3)
 	s.paused = true

@@ -2,6 +2,7 @@ package plant
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"net/netip"
@@ -13,7 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weir-ics/weir/capture"
 	"github.com/weir-ics/weir/plant/water"
+	"github.com/weir-ics/weir/protocols"
 )
 
 // noPackets are the kinds that show by what is not sent any more, or whose
@@ -238,6 +241,82 @@ func TestLabelsPointAtTheRightFrames(t *testing.T) {
 	}
 	if back, err := ReadLabels(&b); err != nil || len(back) != len(labels) || back[3] != labels[3] {
 		t.Errorf("labels read back: %v, %+v", err, back)
+	}
+}
+
+func TestTheSameAttacksGiveTheSameBytes(t *testing.T) {
+	sum := func() string {
+		h := sha256.New()
+		s := &Scenario{Seed: 3, Poll: 10 * time.Second, Life: NormalLife()}
+		s.Spread(20*time.Minute, 7*time.Minute)
+		labels, err := s.Write(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := labels.Write(h); err != nil {
+			t.Fatal(err)
+		}
+		return string(h.Sum(nil))
+	}
+	if sum() != sum() {
+		t.Error("two runs differ")
+	}
+}
+
+// What weir's own capture and decoders have to see of attacks that are about
+// it.
+func TestAttacksLookLikeWhatTheyAre(t *testing.T) {
+	count := func(kind string, each func(*protocols.Event) bool) (matches int, r *reader) {
+		s := &Scenario{Seed: 5, Duration: 12 * time.Minute, Poll: 2 * time.Second, Attacks: []AttackAt{{Kind: kind, At: 4 * time.Minute, Duration: 2 * time.Minute}}}
+		path, _ := capturePath(t, s)
+		r = read(t, path, func(e *protocols.Event) {
+			if each != nil && each(e) {
+				matches++
+			}
+		})
+		return matches, r
+	}
+	for kind, notice := range map[string]capture.NoticeKind{
+		"tcp.overlap": capture.OverlapConflict, "dnp3.spoofed-unsolicited": capture.OverlapConflict,
+		"scan.ports": capture.ConnectionRefused, "flood.syn": capture.ConnectionTried, "mitm.arp": capture.ARPReply, "host.new": capture.ARPRequest,
+	} {
+		_, normal := count("poll.stopped", nil)
+		if _, r := count(kind, nil); r.notices[notice] <= normal.notices[notice] {
+			t.Errorf("%s: %d notices of kind %d, normally %d", kind, r.notices[notice], notice, normal.notices[notice])
+		}
+	}
+	for kind, is := range map[string]func(e *protocols.Event) bool{
+		"write.new-host": func(e *protocols.Event) bool {
+			return e.FromClient && e.Effect == protocols.Control && e.Src.IP == AddrIntruder
+		},
+		"write.from-plc":        func(e *protocols.Event) bool { return e.FromClient && e.Src.IP == AddrPLC1 },
+		"scan.functions":        func(e *protocols.Event) bool { return e.Role == protocols.RoleException && e.Exception == 1 },
+		"scan.units":            func(e *protocols.Event) bool { return e.Role == protocols.RoleException && e.Exception == 11 },
+		"recon.device-id":       func(e *protocols.Event) bool { return len(e.Identity) > 0 && e.Dst.IP == AddrIntruder },
+		"recon.dnp3-attributes": func(e *protocols.Event) bool { return e.Proto == protocols.ProtoDNP3 && len(e.Identity) > 0 },
+		"plc.umas-stop":         func(e *protocols.Event) bool { return e.Function == 90 && e.Effect == protocols.Program },
+		"plc.listen-only":       func(e *protocols.Event) bool { return e.Function == 8 && e.Sub == 4 },
+		"dnp3.trip": func(e *protocols.Event) bool {
+			return e.FromClient && e.Effect == protocols.Control && e.Src.IP == AddrIntruder
+		},
+		"dnp3.operate-without-select": func(e *protocols.Event) bool { return e.FromClient && e.Function == 4 && e.Src.IP == AddrIntruder },
+		"dnp3.cold-restart": func(e *protocols.Event) bool {
+			return e.HasIIN && e.IIN&(1<<7) != 0 && e.Time > DefaultStart.Add(4*time.Minute).UnixNano()
+		},
+		"dnp3.broadcast":    func(e *protocols.Event) bool { return e.Broadcast },
+		"dnp3.file-read":    func(e *protocols.Event) bool { return len(e.Files) > 0 && e.Files[0].Complete },
+		"dnp3.file-delete":  func(e *protocols.Event) bool { return len(e.Files) > 0 && string(e.Files[0].Name) == rtuFile },
+		"dnp3.time-set":     func(e *protocols.Event) bool { return len(e.Points) > 0 && e.Points[0].Kind == protocols.KindTime && e.Src.IP == AddrIntruder },
+		"dnp3.bad-requests": func(e *protocols.Event) bool { return e.HasIIN && e.IIN&0x0700 != 0 },
+		"host.impersonated": func(e *protocols.Event) bool {
+			return e.Src.IP == AddrHMI && e.Src.MAC == [6]byte(newSite(1, 0).intruder.mac)
+		},
+		"flood.malformed": func(e *protocols.Event) bool { return len(e.Violations) > 0 },
+		"dnp3.malformed":  func(e *protocols.Event) bool { return len(e.Violations) > 0 },
+	} {
+		if n, _ := count(kind, is); n == 0 {
+			t.Errorf("%s does not show", kind)
+		}
 	}
 }
 

@@ -1,7 +1,9 @@
 package plant
 
 import (
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/weir-ics/weir/plant/water"
 	"github.com/weir-ics/weir/plant/wire"
@@ -71,7 +73,8 @@ func (w *world) hear(a *assault, names ...string) {
 // repeat has the recorded points report again and again what was heard.
 func (w *world) repeat(a *assault) {
 	start := w.process.Now
-	for name, values := range a.heard {
+	for _, name := range slices.Sorted(maps.Keys(a.heard)) {
+		values := a.heard[name]
 		if len(values) == 0 {
 			continue
 		}

@@ -33,6 +33,21 @@ func writeNewHost(w *world, a *assault) {
 	w.restoreLater(a, "P3_AUTO", 1)
 }
 
+// impersonate takes the HMI's address: the controller is told by ARP where to
+// send its answers, and the HMI's own polls go on meanwhile.
+func impersonate(w *world, a *assault) {
+	impostor := *w.intruder
+	impostor.ip, impostor.arp = w.hmi.ip, nil
+	t := w.n.now
+	w.n.emit(t, -1, wire.AppendARP(w.n.buffer(), wire.ARPReply, w.plc3.mac, impostor.mac, impostor.mac, impostor.ip, w.plc3.mac, w.plc3.ip))
+	c := w.client(a, &impostor, w.plc3)
+	_, t = c.ask(t+300*millisecond, 1, w.request("P5_AUTO", 0))
+	_, t = c.ask(t+20*millisecond, 1, w.request("P5_START", 1))
+	w.closing(c.conn, t)
+	w.restoreLater(a, "P5_AUTO", 1)
+	w.later(a, 6*minute, func() { w.write("P5_START", 0) })
+}
+
 func writeFromPLC(w *world, a *assault) {
 	w.once(a, w.plc1, w.plc3, 1, w.request("P5_START", 1))
 	w.restoreLater(a, "P5_START", 0)

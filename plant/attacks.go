@@ -35,6 +35,7 @@ var attacks = []Attack{
 	{Kind: "recon.dnp3-attributes", Technique: "T0888", Description: "a second DNP3 master reads the device attributes", source: intruder, target: rtuAddr, run: reconAttributes},
 	{Kind: "host.new", Technique: "T0864", Description: "a laptop is plugged in: it announces itself and looks for its servers", source: intruder, target: everybody, run: newLaptop},
 	{Kind: "host.remote-service", Technique: "T0886", Description: "a new host opens a remote desktop session to the HMI", source: intruder, target: hmiAddr, run: remoteService},
+	{Kind: "host.impersonated", Technique: "T0848", Description: "a new host takes the HMI's IP address and switches a pump", source: hmiAddr, target: plc3Addr, run: impersonate},
 	{Kind: "host.exfiltration", Technique: "T0882", Description: "the historian sends a large amount of data to an unknown address outside", source: histAddr, target: "203.0.113.80", run: exfiltrate},
 
 	// Commands and setpoints by Modbus.
@@ -77,6 +78,9 @@ var attacks = []Attack{
 	{Kind: "dnp3.deadband", Technique: "T0836", Description: "a second master sets deadbands so wide that nothing is reported", source: intruder, target: rtuAddr, Duration: 10 * minute, run: dnp3Deadband},
 	{Kind: "dnp3.replayed-command", Technique: "T0855", Description: "the master's select and operate are sent again by a new host, byte for byte", source: intruder, target: rtuAddr, Duration: 2 * minute, run: dnp3Replay},
 	{Kind: "dnp3.spoofed-unsolicited", Technique: "T0856", Description: "a forged report of an open breaker is injected into the outstation's stream", source: rtuAddr, target: masterIP, run: dnp3SpoofUnsolicited},
+	{Kind: "dnp3.broadcast", Technique: "T0855", Description: "a second master trips all breakers by a broadcast that nobody answers", source: intruder, target: rtuAddr, Duration: 2 * minute, run: dnp3Broadcast},
+	{Kind: "dnp3.bad-requests", Technique: "T0814", Description: "the master's address asks for objects, points and functions that the outstation does not have", source: masterIP, target: rtuAddr, Duration: minute, run: dnp3BadRequests},
+	{Kind: "dnp3.takeover", Technique: "T0816", Description: "a second master restarts the outstation, sets its clock and turns off its reports, in this order", source: intruder, target: rtuAddr, Duration: minute, run: dnp3Takeover},
 	{Kind: "dnp3.malformed", Technique: "T0814", Description: "a new host sends DNP3 frames with wrong check sequences, lengths and objects", source: intruder, target: rtuAddr, run: dnp3Malformed},
 
 	// Denial of service.

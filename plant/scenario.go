@@ -197,23 +197,25 @@ func (w *world) startPolls(drift float64) {
 	w.dnp3.start(w.start + 120*millisecond)
 }
 
-// hmi returns the HMI's link to a device.
-func (w *world) hmiLink(h *host) *modbusClient {
+// scan finds the HMI's polls of a device, nil if it has none.
+func (w *world) scan(h *host) *scanner {
 	for _, s := range w.hmiLinks {
 		if s.client.ends[fromServer] == h {
-			return s.client
+			return s
 		}
 	}
 	return nil
 }
 
-// sensorLie makes a Modbus tag report something else from now on.
+// hmiLink is the HMI's connection to a device.
+func (w *world) hmiLink(h *host) *modbusClient { return w.scan(h).client }
+
+// sensorLie makes a point report something else from now on, as part of an
+// attack; nil for the truth again.
 func (w *world) sensorLie(name string, label int, f func(t int64, v float64) float64) {
-	for _, d := range w.devices {
-		if t := d.tag(name); t != nil {
-			t.lie, t.lieLabel = f, label
-			return
-		}
+	if t, _, _ := w.tag(name); t != nil {
+		t.lie, t.lieLabel = f, label
+		return
 	}
 	if pt := w.rtu.point(name); pt != nil {
 		pt.lie, pt.lieLabel = f, label
