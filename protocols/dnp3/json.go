@@ -94,9 +94,6 @@ func (o *Object) appendJSON(dst []byte) []byte {
 		}
 		dst = appendComma(dst, &first)
 		dst = o.appendPoint(dst, index, object)
-		if len(object) == 0 && o.Carried && it.i > 255 {
-			break // see reportVariable
-		}
 	}
 	if !first {
 		dst = append(dst, ']')

@@ -115,7 +115,7 @@ func (it *iterator) next() (index uint32, object []byte, ok bool) {
 	default:
 		size = v.objectSize(o.Variation, it.data)
 	}
-	if size > len(it.data) {
+	if size > len(it.data) || size == 0 && q.prefix == 0 {
 		return 0, nil, false
 	}
 	object, it.data = it.data[:size:size], it.data[size:]

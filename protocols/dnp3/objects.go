@@ -179,14 +179,12 @@ func (o *Object) measuredExtent(ev *protocols.Event, body []byte, prefix int) (i
 		if len(body)-at >= prefix {
 			size += o.v.objectSize(o.Variation, body[at+prefix:])
 		}
-		if size > len(body)-at {
-			ev.Violate(ObjectLength, int64(len(body)-at), int64(size))
+		if size > len(body)-at || size == 0 {
+			// An object without octets is none: its count would prove nothing.
+			ev.Violate(ObjectLength, int64(len(body)-at), int64(max(size, 1)))
 			return len(body), false
 		}
 		at += size
-		if size == 0 {
-			break // objects without octets: however many, nothing follows
-		}
 	}
 	return at, true
 }

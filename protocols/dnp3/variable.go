@@ -11,7 +11,7 @@ import (
 func (o *Object) reportVariable(ev *protocols.Event, g *group, access protocols.Access, r *objectsResult) {
 	run := runs{kind: g.kind, access: access}
 	it := o.iterate()
-	for number := 0; ; number++ {
+	for {
 		index, object, ok := it.next()
 		if !ok {
 			break
@@ -29,9 +29,6 @@ func (o *Object) reportVariable(ev *protocols.Event, g *group, access protocols.
 		}
 		run.add(ev, p.Index)
 		ev.Points = append(ev.Points, p)
-		if o.v.size == 0 && len(object) == 0 && number > 255 {
-			break // empty objects cost no octets, so their count proves nothing
-		}
 	}
 	run.end(ev)
 }
