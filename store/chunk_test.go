@@ -9,7 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-var exact = cmp.Options{cmp.AllowUnexported(sample{}, sum{}), cmp.Comparer(func(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) }), cmpopts.IgnoreFields(sum{}, "lastTime")}
+var exact = cmp.Options{cmp.AllowUnexported(sample{}, sum{}), cmp.Comparer(func(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) }),
+	cmp.Comparer(func(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) }), cmpopts.IgnoreFields(sum{}, "lastTime")}
 
 // strange gives numbers that an encoding may stumble over.
 func strange(r *rand.Rand) float64 {
