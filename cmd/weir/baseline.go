@@ -22,6 +22,15 @@ func readBaseline(path string) (*detect.Baseline, error) {
 	return b, nil
 }
 
+// saveBaseline saves what was learned so far.
+func (p *pipeline) saveBaseline(path string) error {
+	b, err := p.baseline()
+	if err != nil {
+		return err
+	}
+	return saveBaseline(path, b)
+}
+
 // saveBaseline puts a baseline in place all at once, so that a power cut leaves
 // the old one or the new one.
 func saveBaseline(path string, b *detect.Baseline) (err error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weir-ics/weir/detect"
+	"github.com/weir-ics/weir/detect/process"
 )
 
 func newBaseline() *cobra.Command {
@@ -42,7 +43,14 @@ func newBaselineShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return b.Show(cmd.OutOrStdout())
+			if err := b.Show(cmd.OutOrStdout()); err != nil {
+				return partial(err)
+			}
+			if section := b.Sections[processSection]; section != nil {
+				fmt.Fprintln(cmd.OutOrStdout())
+				return partial(process.Show(cmd.OutOrStdout(), section))
+			}
+			return nil
 		},
 	}
 }
@@ -87,7 +95,7 @@ func newBaselineMerge() *cobra.Command {
 					next, err = readBaseline(path)
 				}
 				if err == nil {
-					all, err = detect.Merge(all, next, nil)
+					all, err = detect.Merge(all, next, mergeSection)
 				}
 			}
 			if err != nil {
@@ -98,6 +106,14 @@ func newBaselineMerge() *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "the baseline file to write (required)")
 	return cmd
+}
+
+// mergeSection merges the part of a baseline that belongs to another model.
+func mergeSection(name string, a, b json.RawMessage) (json.RawMessage, error) {
+	if name == processSection {
+		return process.Merge(a, b)
+	}
+	return a, nil
 }
 
 func newDecide(action, use, short, long string) *cobra.Command {

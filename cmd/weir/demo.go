@@ -105,7 +105,10 @@ func demo(cmd *cobra.Command, seed uint64, storePath, listen string, serve bool)
 		return err
 	}
 	options.outlets = outlets.list
-	p := newPipeline(options)
+	p, err := newPipeline(options)
+	if err != nil {
+		return usage(errors.Join(err, outlets.abandon()))
+	}
 
 	fmt.Fprintf(out, "A water plant with four PLCs and a substation, %s of plant time, seed %d.\nLearning from the first %s, then %d attacks.\n\n",
 		span(int64(demoEnd)), seed, span(int64(demoLearn)), len(demoAttacks))

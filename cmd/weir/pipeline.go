@@ -2,14 +2,17 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"time"
 
 	"github.com/weir-ics/weir/capture"
 	"github.com/weir-ics/weir/detect"
+	"github.com/weir-ics/weir/detect/process"
 	"github.com/weir-ics/weir/detect/tags"
 	"github.com/weir-ics/weir/protocols"
 	"github.com/weir-ics/weir/rules"
@@ -27,16 +30,18 @@ type pipeline struct {
 	engine   *capture.Engine
 	lanes    []*lane
 	site     *detect.Site
+	process  *process.Engine // nil if it is switched off
 	outlets  []outlet
 	lines    io.Writer // of --events, nil for none
 	// after, if set, is called after every step.
 	after func(clock int64)
 
 	first, last int64 // packet times
+	watched     bool  // the process model was told from when on to watch
 	nextCount   int64
 	samples     []detect.Sample
+	findings    []detect.Finding
 	buf         []byte
-	err         error
 	summary     summary
 }
 
@@ -48,8 +53,8 @@ type pipelineOptions struct {
 	rules    *rules.Set
 	tags     *tags.List
 	workers  int
-	// values says whether samples are wanted by an outlet or the process model.
-	values  bool
+	// process are the settings of the process model, nil for none.
+	process *process.Settings
 	events  io.Writer
 	outlets []outlet
 }
@@ -77,13 +82,13 @@ type line struct {
 	end   int
 }
 
-func newPipeline(o pipelineOptions) *pipeline {
+func newPipeline(o pipelineOptions) (*pipeline, error) {
 	p := &pipeline{schedule: o.schedule, outlets: o.outlets, lines: o.events}
 	var handlers []capture.Handler
 	var shards []*detect.Shard
 	for range max(1, o.workers) {
 		l := &lane{shard: detect.NewShard(o.settings, o.schedule, o.baseline), matcher: o.rules.NewMatcher(), keep: o.events != nil}
-		if o.values {
+		if o.process != nil || len(o.outlets) > 0 {
 			l.extractor = tags.NewExtractor(o.tags, tags.Settings{})
 		}
 		l.worker = newWorker(l.observe, l.shard.Advance)
@@ -92,6 +97,14 @@ func newPipeline(o pipelineOptions) *pipeline {
 		shards = append(shards, l.shard)
 	}
 	p.site = detect.NewSite(o.settings, o.schedule, o.baseline, shards)
+	if o.process != nil {
+		p.process = process.NewEngine(*o.process)
+		if o.baseline != nil && o.baseline.Sections[processSection] != nil {
+			if err := p.process.Load(o.baseline.Sections[processSection]); err != nil {
+				return nil, fmt.Errorf("read the baseline: %w", err)
+			}
+		}
+	}
 	p.engine = capture.New(capture.Settings{}, handlers)
 	p.engine.Tap(func(b *capture.Batch) {
 		if len(b.Packets) > 0 {
@@ -101,8 +114,11 @@ func newPipeline(o pipelineOptions) *pipeline {
 			}
 		}
 	})
-	return p
+	return p, nil
 }
+
+// processSection is the name of the process model's part of a baseline.
+const processSection = "process"
 
 // observe is the one place where an event goes to all who want it.
 func (l *lane) observe(e *protocols.Event) {
@@ -150,6 +166,7 @@ func (p *pipeline) step(ctx context.Context, clock int64) error {
 	if err := p.mergeLines(); err != nil {
 		return err
 	}
+	p.judge(clock)
 	out := p.site.Step(clock)
 	out.Samples = p.samples
 	if clock >= p.nextCount {
@@ -163,6 +180,42 @@ func (p *pipeline) step(ctx context.Context, clock int64) error {
 		p.after(clock)
 	}
 	return nil
+}
+
+// judge gives the samples to the process model, and what it finds to the site.
+func (p *pipeline) judge(clock int64) {
+	if p.process == nil {
+		return
+	}
+	if from := p.schedule.WatchFrom(); !p.watched && from != math.MaxInt64 {
+		p.watched = true
+		p.process.Watch(from)
+	}
+	for i := range p.samples {
+		p.process.Observe(&p.samples[i])
+	}
+	p.process.Advance(clock)
+	p.findings = p.process.Findings(p.findings[:0])
+	for i := range p.findings {
+		f := p.findings[i]
+		p.lanes[0].shard.Add(f.Time, f.LastFrame, &f)
+	}
+}
+
+// baseline is what was learned so far, the process model included.
+func (p *pipeline) baseline() (*detect.Baseline, error) {
+	b := p.site.Baseline()
+	if p.process != nil {
+		section, err := p.process.Save()
+		if err != nil {
+			return nil, fmt.Errorf("save the process model: %w", err)
+		}
+		sections := map[string]json.RawMessage{}
+		maps.Copy(sections, b.Sections)
+		sections[processSection] = section
+		b.Sections = sections
+	}
+	return b, nil
 }
 
 func (p *pipeline) give(ctx context.Context, out *detect.Output) error {
@@ -269,6 +322,10 @@ func (p *pipeline) counters() []counter {
 	}
 	site := p.site.Stats()
 	site.Each(t.add)
+	if p.process != nil {
+		found := p.process.Stats()
+		found.Each(t.add)
+	}
 	return t.sorted()
 }
 

@@ -163,7 +163,10 @@ func (j *replayJob) run(options pipelineOptions) error {
 		outlets.addSink(jsonl.New(j.cmd.OutOrStdout(), "standard output", sinks.LinesOptions{List: true}))
 	}
 	options.outlets = outlets.list
-	p := newPipeline(options)
+	p, err := newPipeline(options)
+	if err != nil {
+		return usage(errors.Join(err, outlets.abandon()))
+	}
 	in := openInput(j.paths, j.cmd.InOrStdin(), stderr, true)
 	defer in.Close()
 	began := time.Now()
@@ -185,7 +188,7 @@ func (j *replayJob) run(options pipelineOptions) error {
 		problems = append(problems, fmt.Errorf("write %s: %w", j.flags.events, err))
 	}
 	if j.flags.save != "" {
-		if err := saveBaseline(j.flags.save, p.site.Baseline()); err != nil {
+		if err := p.saveBaseline(j.flags.save); err != nil {
 			problems = append(problems, err)
 		}
 	}

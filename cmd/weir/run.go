@@ -105,7 +105,9 @@ func run(cmd *cobra.Command, c *config) error {
 	s := &sensor{config: c, log: log, outlets: outlets, source: source}
 	outlets.list = append(outlets.list, &alertLog{log})
 	options.outlets = outlets.list
-	s.pipeline = newPipeline(options)
+	if s.pipeline, err = newPipeline(options); err != nil {
+		return usage(errors.Join(err, outlets.abandon()))
+	}
 	s.pipeline.after = s.after
 	return s.run(cmd)
 }
@@ -202,7 +204,7 @@ func (s *sensor) saveLearned() error {
 	if s.config.Learn.Baseline == "" || !s.learned {
 		return nil
 	}
-	return saveBaseline(s.config.Learn.Baseline, s.pipeline.site.Baseline())
+	return s.pipeline.saveBaseline(s.config.Learn.Baseline)
 }
 
 // alertLog logs each alert once when it is raised and when it is cleared.

@@ -3,11 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"sync"
 
 	"github.com/weir-ics/weir/detect"
+	"github.com/weir-ics/weir/detect/process"
 	"github.com/weir-ics/weir/detect/tags"
 	"github.com/weir-ics/weir/protocols/dnp3"
 	"github.com/weir-ics/weir/protocols/modbus"
@@ -17,7 +19,7 @@ import (
 // pipeline gives what a pipeline is built from as the configuration says, but
 // for the schedule, the baseline and the outlets.
 func (c *config) pipeline() (pipelineOptions, error) {
-	o := pipelineOptions{settings: detect.Defaults(), workers: c.Workers, values: true}
+	o := pipelineOptions{settings: detect.Defaults(), workers: c.Workers}
 	o.settings.AlarmsPerDay = c.Detect.AlarmsPerDay
 	o.settings.MaxLinks = c.Detect.MaxLinks
 	var err error
@@ -35,7 +37,31 @@ func (c *config) pipeline() (pipelineOptions, error) {
 			return o, err
 		}
 	}
+	if c.Detect.Process {
+		o.process = &process.Settings{AlarmsPerDay: c.Detect.AlarmsPerDay / 2, MaxPoints: c.Detect.MaxPoints, Limits: limits(o.tags)}
+		o.settings.AlarmsPerDay = c.Detect.AlarmsPerDay / 2
+	}
 	return o, nil
+}
+
+// limits gives the engineering limits of the tag list to the process model.
+func limits(list *tags.List) func(*detect.Series) (low, high float64) {
+	if list == nil {
+		return nil
+	}
+	limit := func(v, none float64) float64 {
+		if math.IsNaN(v) {
+			return none
+		}
+		return v
+	}
+	return func(s *detect.Series) (float64, float64) {
+		t := list.Lookup(tags.Place{Device: s.Device, Unit: s.Unit, Kind: s.Kind, Address: s.Index})
+		if t == nil {
+			return math.Inf(-1), math.Inf(1)
+		}
+		return limit(t.Low, math.Inf(-1)), limit(t.High, math.Inf(1))
+	}
 }
 
 func readTags(path string) (*tags.List, error) {
@@ -56,6 +82,9 @@ func readTags(path string) (*tags.List, error) {
 var catalogue = sync.OnceValue(func() map[string]*detect.Kind {
 	all := map[string]*detect.Kind{}
 	for _, k := range detect.Kinds() {
+		all[k.Name] = k
+	}
+	for _, k := range process.Kinds() {
 		all[k.Name] = k
 	}
 	for _, v := range slices.Concat(modbus.Violations(), dnp3.Violations()) {
