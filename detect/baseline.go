@@ -313,11 +313,12 @@ type summary struct {
 	// by statistics.
 	effects uint16
 	streams float64
+	busiest float64
 }
 
 func (l *LinkBaseline) summary() summary {
 	s := summary{client: l.Client, server: l.Server, proto: protoByName(l.Proto), unit: l.Unit, first: l.First, last: l.Last,
-		messages: l.Messages, streams: float64(len(l.Functions) + len(l.Requested) + 2)}
+		messages: l.Messages, streams: float64(len(l.Functions) + len(l.Requested) + 2), busiest: l.Load.Max()}
 	for _, f := range l.Functions {
 		if f.Role == protocols.RoleRequest.String() {
 			s.effects |= 1 << byName(f.Effect, allEffects)
@@ -328,7 +329,7 @@ func (l *LinkBaseline) summary() summary {
 
 func (l *link) summary() summary {
 	s := summary{client: ipOf(l.key.client), server: ipOf(l.key.server), proto: l.proto, unit: l.key.unit, first: l.first, last: l.last,
-		messages: l.messages, streams: float64(len(l.functions) + len(l.patterns) + 2)}
+		messages: l.messages, streams: float64(len(l.functions) + len(l.patterns) + 2), busiest: l.load.Max()}
 	for i := range l.functions {
 		if f := &l.functions[i]; f.role == protocols.RoleRequest {
 			s.effects |= 1 << f.effect

@@ -103,7 +103,7 @@ func (s *Shard) newFunction(l *link, e *protocols.Event) *Finding {
 	} else {
 		f.Expected = fmt.Sprintf("On this link it had used only %s, %s.", functionList(l), evidence(l))
 	}
-	s.unfinished(l, f, false)
+	s.unfinished(l, f, kind == KindFunctionNew && e.Effect.Changes())
 	explain(f)
 	return f
 }

@@ -158,6 +158,8 @@ type replayOptions struct {
 	settings *detect.Settings
 	baseline *detect.Baseline
 	batch    int
+	// source is read instead of the files, if there is one.
+	source capture.Source
 	// keep chooses frames; the others are not seen, but keep their numbers.
 	keep func(frame uint64) bool
 	// observeFrom and observeUntil bound the clock of the events that the shard
@@ -187,7 +189,11 @@ func replay(t testing.TB, schedule *detect.Schedule, o replayOptions, paths ...s
 		handlers = append(handlers, &feeder{shard: sh, schedule: schedule, observe: observe})
 	}
 	r.site = detect.NewSite(settings, schedule, o.baseline, r.shards)
-	src := &clocked{Source: capture.Open(paths, capture.FileOptions{}), schedule: schedule, size: o.batch, keep: o.keep}
+	var source capture.Source = o.source
+	if source == nil {
+		source = capture.Open(paths, capture.FileOptions{})
+	}
+	src := &clocked{Source: source, schedule: schedule, size: o.batch, keep: o.keep}
 	defer src.Close()
 	collect := func(out *detect.Output) {
 		for i := range out.Alerts {

@@ -232,10 +232,19 @@ func (h *holds) foldNetwork(a, b netip.Addr) {
 	}
 }
 
+// foldHost drops what waits about a host being there.
+func (h *holds) foldHost(ip netip.Addr) {
+	k := pairKey{a: ip.As16()}
+	for _, x := range h.network[k] {
+		x.gone = true
+	}
+	delete(h.network, k)
+}
+
 // connection returns what waits about a connection, nil if nothing does.
 func (h *holds) connection(key string, a, b netip.Addr) *held {
 	for _, x := range h.network[pairOf(a, b)] {
-		if x.finding.Key == key {
+		if x.finding.Key == key || x.finding.Kind == KindAssetNew {
 			return x
 		}
 	}

@@ -40,7 +40,7 @@ type host struct {
 	arpAsked      int64 // when somebody last asked for it
 	arpUnasked    int   // unasked answers in the present minute
 	arpMinute     int64
-	raised        bool // as an unknown host
+	announced     bool // as an unknown host
 }
 
 const maxCards = 8

@@ -49,11 +49,10 @@ func TestAThingThatRepeatsIsOneAlertThatCounts(t *testing.T) {
 	}
 }
 
-func TestAnAlertIsClearedAfterADayOfQuietAndComesBackUnderAnotherID(t *testing.T) {
+func TestAnAlertIsClearedAfterAWeekOfQuietAndComesBackUnderAnotherID(t *testing.T) {
 	s := learned(t, 1, nil)
 	s.modbus(operate(plcB, plcA, 1))
-	s.quiet[plcC] = false
-	s.clock += int64(25 * time.Hour)
+	s.clock += int64(s.settings.ClearAfter + time.Hour)
 	s.modbus(operate(plcB, plcA, 1))
 	var ids []string
 	var states []string
@@ -77,10 +76,23 @@ func TestAStoppedPollIsClearedWhenItComesAgain(t *testing.T) {
 	s.quiet[plcB] = true
 	s.live(time.Minute)
 	s.quiet[plcB] = false
-	s.live(time.Minute)
+	s.live(s.settings.ClearHold + time.Minute)
 	a := only(t, s.finish(), detect.KindPollStopped)
 	if a.State != detect.Cleared || a.Server.Endpoint.IP.String() != plcB {
 		t.Errorf("state %s of %s, want cleared of %s", a.State, a.Server.Endpoint.IP, plcB)
+	}
+}
+
+func TestAPollThatComesAndGoesIsOneAlert(t *testing.T) {
+	s := learned(t, 1, nil)
+	for i := 0; i < 20; i++ {
+		s.quiet[plcB] = true
+		s.live(10 * time.Second)
+		s.quiet[plcB] = false
+		s.live(5 * time.Second)
+	}
+	if a := only(t, s.finish(), detect.KindPollStopped); a.Count < 20 {
+		t.Errorf("count = %d, want at least 20", a.Count)
 	}
 }
 

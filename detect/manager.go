@@ -31,6 +31,9 @@ type life struct {
 	told uint64
 	// seen is the clock of the last finding.
 	seen int64
+	// ending is when the condition ended, 0 while it lasts. It is cleared once
+	// it has not come back for a while, so that what comes and goes is one alert.
+	ending int64
 }
 
 type lifeKey struct{ kind, key string }
@@ -77,8 +80,10 @@ func (m *manager) take(f *Finding, clock int64) {
 	key := lifeKey{f.Kind.Name, f.Key}
 	l := m.lives[key]
 	if f.Clear {
-		if l != nil && l.open {
-			m.clear(l, f.Time)
+		if l != nil && l.open && l.ending == 0 {
+			l.ending = clock
+			l.alert.End = max(l.alert.End, f.Time)
+			m.due(clock + int64(m.settings.ClearHold))
 		}
 		return
 	}
@@ -99,9 +104,12 @@ func (m *manager) take(f *Finding, clock int64) {
 		l.episode++
 	}
 	l.open = true
-	l.seen = clock
+	l.seen, l.ending = clock, 0
 	l.alert = Alert{Finding: *f, ID: alertID(f.Kind.Name, f.Key, l.episode), State: Raised, Count: 1, End: f.Time}
 	l.told = 1
+	if end, ok := m.endOf(l); ok {
+		m.due(end)
+	}
 	m.inc.join(&l.alert, clock)
 	m.stats.Raised++
 	m.emit(l)
@@ -109,7 +117,7 @@ func (m *manager) take(f *Finding, clock int64) {
 
 func (m *manager) update(l *life, f *Finding, clock int64) {
 	a := &l.alert
-	l.seen = clock
+	l.seen, l.ending = clock, 0
 	a.Count++
 	a.End = max(a.End, f.Time)
 	if f.FirstFrame != 0 && (a.FirstFrame == 0 || f.FirstFrame < a.FirstFrame) {
@@ -151,30 +159,51 @@ func (m *manager) emit(l *life) {
 	m.out = append(m.out, a)
 }
 
-// expire clears what was not seen for long, each at its own time. It looks only
-// when something can be due.
+// expire clears what is over, each at its own time. It looks only when something
+// can be due.
 func (m *manager) expire(clock int64) {
-	after := int64(m.settings.ClearAfter)
 	for m.nextClear != 0 && clock >= m.nextClear {
 		at := m.nextClear
 		m.nextClear = 0
 		var due []*life
 		for _, l := range m.lives {
+			end, ok := m.endOf(l)
 			switch {
-			case !l.open || conditions[l.alert.Kind]:
-			case l.seen+after <= at:
+			case !ok:
+			case end <= at:
 				due = append(due, l)
-			case m.nextClear == 0 || l.seen+after < m.nextClear:
-				m.nextClear = l.seen + after
+			default:
+				m.due(end)
 			}
 		}
 		sortLives(due)
 		for _, l := range due {
-			m.clear(l, at)
+			if l.ending != 0 {
+				m.clear(l, l.alert.End)
+			} else {
+				m.clear(l, at)
+			}
 		}
 	}
-	if m.nextClear == 0 {
-		m.nextClear = clock + after
+}
+
+// endOf is when an alert is to be cleared if nothing more is heard of it.
+func (m *manager) endOf(l *life) (end int64, ok bool) {
+	switch {
+	case !l.open:
+		return 0, false
+	case l.ending != 0:
+		return l.ending + int64(m.settings.ClearHold), true
+	case conditions[l.alert.Kind]:
+		return 0, false
+	}
+	return l.seen + int64(m.settings.ClearAfter), true
+}
+
+// due makes expire look at clock, or before.
+func (m *manager) due(clock int64) {
+	if m.nextClear == 0 || clock < m.nextClear {
+		m.nextClear = clock
 	}
 }
 

@@ -24,6 +24,7 @@ func (s *Site) network(e *seen) {
 			}
 		}
 		s.hostSeen(e, KindARPConflict)
+		s.arpScan(e)
 	case protocols.ARPReply:
 		s.hostSeen(e, KindARPConflict)
 		s.arpReply(e)
@@ -49,12 +50,9 @@ func (s *Site) hostSeen(e *seen, conflict *Kind) {
 	if e.nobody() {
 		return
 	}
-	before := s.hosts.made
 	h := s.hosts.get(e.src.IP, e.clock, !s.frozen)
 	h.last = e.clock
-	if s.hosts.made != before && s.frozen {
-		s.newHost(e, h)
-	}
+	s.announce(e, h)
 	if h.card(e.src.MAC, e.src.VLAN) >= 0 {
 		return
 	}
@@ -100,8 +98,12 @@ func networkFinding(kind *Kind, e *seen) *Finding {
 	return f
 }
 
-// newHost takes the first sight of an unknown host.
-func (s *Site) newHost(e *seen, h *host) {
+// announce takes the first sight of an unknown host, the sender of e.
+func (s *Site) announce(e *seen, h *host) {
+	if h.known || h.announced || !s.frozen {
+		return
+	}
+	h.announced = true
 	if w := e.clock / int64(s.settings.BurstWindow); w != s.hostsIn {
 		s.hostsIn, s.newHosts = w, 0
 	}
@@ -153,6 +155,15 @@ func (s *Site) dropUnknown() {
 }
 
 func (s *Site) knownHosts() int { return len(s.hosts.all) - len(s.hosts.unknown) }
+
+// arpScan counts the addresses a host asks for that are nobody's.
+func (s *Site) arpScan(e *seen) {
+	if !s.frozen || e.nobody() || !e.dst.IP.IsValid() || e.dst.IP == e.src.IP || s.hosts.all[e.dst.IP] != nil {
+		return
+	}
+	f := networkFinding(KindConnectionNew, e)
+	s.probe(f.Client, f.Server, probe{probeHost, hashIP(e.dst.IP)}, f, e.clock)
+}
 
 // arpReply counts ARP answers that nobody asked for.
 func (s *Site) arpReply(e *seen) {
@@ -251,6 +262,9 @@ func (s *Site) connection(e *seen) {
 		return
 	}
 	c, d := s.hosts.get(client.IP, e.clock, false), s.hosts.get(server.IP, e.clock, false)
+	if client.IP == e.src.IP {
+		s.announce(e, c)
+	}
 	if !c.known && e.clock < s.floodUntil {
 		// It is part of the flood, which was told.
 		return
@@ -269,9 +283,18 @@ func (s *Site) connection(e *seen) {
 		f.Severity = protocols.High
 		f.Expected = fmt.Sprintf("%s is a device that only ever answered, in %s and %s; it never opened this.", addr(client.IP),
 			span(c.answeredUntil-c.answeredFrom), plural(c.answered, "message", "messages"))
-	case d.server != 0:
+	case c.known && !server.IP.IsPrivate() && server.IP.IsGlobalUnicast() && !d.known:
 		f.Severity = protocols.Medium
-		f.Expected = fmt.Sprintf("%s is a control device; this port on it was never used by %s in the learning.", addr(server.IP), addr(client.IP))
+		f.Expected = fmt.Sprintf("%s is an address outside of the site that was never spoken with in the learning.", addr(server.IP))
+	case d.server != 0 || d.client != 0:
+		f.Severity = protocols.Medium
+		f.Expected = fmt.Sprintf("%s takes part in control; this port on it was never used by %s in the learning.", addr(server.IP), addr(client.IP))
+	}
+	if !c.known {
+		// That the host is there at all says it as well: one alert for both.
+		s.holds.foldHost(client.IP)
+		f.Kind, f.Key, f.Techniques = KindAssetNew, addr(client.IP), addNames(append([]string(nil), KindAssetNew.Techniques...), f.Techniques)
+		f.Expected = fmt.Sprintf("%s was never seen in the learning.", addr(client.IP))
 	}
 	explain(f)
 	s.probe(f.Client, f.Server, probe{probeHost, hashIP(server.IP)}, f, e.clock)

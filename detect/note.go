@@ -38,9 +38,9 @@ type note struct {
 	// chance is how many such findings a day chance alone would give, for what
 	// the false-alarm budget decides; 0 for what is certain.
 	chance float64
-	// probe, for a finding about something new, is what the scan detectors
+	// probes, for a finding about something new, are what the scan detectors
 	// count.
-	probe probe
+	probes [2]probe
 }
 
 // probeKind is what a host tries out.

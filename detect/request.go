@@ -99,7 +99,7 @@ func (s *Shard) newRequest(l *link, e *protocols.Event, hash uint64) int {
 	if i := l.addPattern(e, hash, fi, s.settings.MaxPatterns); i >= 0 {
 		l.patterns[i].flagged = f
 	}
-	s.hold(l, e, f).probe = probed
+	s.hold(l, e, f).probes = probed
 	s.takeover(l, e, true)
 	return -1
 }
@@ -128,12 +128,16 @@ func (s *Shard) repeat(l *link, e *protocols.Event, f *Finding) {
 
 // judgeRequest says what is new about a request on a learned link, nil if
 // nothing is. One request makes one finding: the most telling.
-func (s *Shard) judgeRequest(l *link, e *protocols.Event, fi int) (*Finding, probe) {
+func (s *Shard) judgeRequest(l *link, e *protocols.Event, fi int) (*Finding, [2]probe) {
 	if e.Broadcast && !l.broadcasts {
-		return s.broadcast(l, e), probe{}
+		return s.broadcast(l, e), [2]probe{}
 	}
 	if fi < 0 {
-		return s.newFunction(l, e), probe{probeFunction, uint64(e.Function)<<32 | uint64(uint32(e.Sub))}
+		probes := [2]probe{{probeFunction, uint64(e.Function)<<32 | uint64(uint32(e.Sub))}}
+		if len(e.Ranges) > 0 {
+			probes[1] = probe{probeAddress, uint64(e.Ranges[0].Kind)<<32 | uint64(e.Ranges[0].First)}
+		}
+		return s.newFunction(l, e), probes
 	}
 	var missing []PointRef
 	access := protocols.AccessUnknown
@@ -155,9 +159,9 @@ func (s *Shard) judgeRequest(l *link, e *protocols.Event, fi int) (*Finding, pro
 		}
 	}
 	if len(missing) == 0 {
-		return nil, probe{}
+		return nil, [2]probe{}
 	}
-	return s.newAddress(l, e, missing, access), probe{probeAddress, uint64(missing[0].Kind)<<32 | uint64(missing[0].First)}
+	return s.newAddress(l, e, missing, access), [2]probe{{probeAddress, uint64(missing[0].Kind)<<32 | uint64(missing[0].First)}}
 }
 
 // change takes a known request that changes something.

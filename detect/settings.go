@@ -27,6 +27,9 @@ type Settings struct {
 	// ClearAfter is how long an alert about an occurrence (not a condition)
 	// stays open after it was last seen.
 	ClearAfter time.Duration
+	// ClearHold is how long a condition that ended must stay away before its
+	// alert is cleared, so that what comes and goes is one alert.
+	ClearHold time.Duration
 	// IncidentGap is how long an actor may stay quiet within one incident.
 	IncidentGap time.Duration
 	// StormWindow and StormCeiling bound how many alerts are raised in a
@@ -67,7 +70,8 @@ func Defaults() Settings {
 		LearnMin:       time.Hour,
 		Hold:           2 * time.Second,
 		FoldConnection: 3 * time.Second,
-		ClearAfter:     24 * time.Hour,
+		ClearAfter:     7 * 24 * time.Hour,
+		ClearHold:      5 * time.Minute,
 		IncidentGap:    time.Hour,
 		StormWindow:    10 * time.Minute,
 		StormCeiling:   100,

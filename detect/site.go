@@ -77,12 +77,15 @@ type Site struct {
 	floodUntil int64 // unknown hosts are a flood until then
 	arp        map[[6]byte]*unasked
 	streams    float64
+	// busiest is the most messages that a learned link had in a burst window.
+	busiest float64
 	// learnedMessages is how many messages the learned links rest on.
 	learnedMessages uint64
 	baseline        *Baseline
 	clock           int64
 
 	notes       []ordered
+	added       []note
 	out         Output
 	stats       SiteStats
 	linksToldAt int64
@@ -149,6 +152,7 @@ func (s *Site) knowLink(l summary) {
 	s.learnedMessages += l.messages
 	server.addUnit(l.unit)
 	s.streams += l.streams
+	s.busiest = max(s.busiest, l.busiest)
 }
 
 func (h *host) addUnit(u uint16) {
@@ -177,6 +181,14 @@ func (s *Site) freeze() {
 	}
 }
 
+// Add takes a finding of others that cross shards (the process detectors) into
+// the order, at the clock and frame it rests on; frame is 0 for what time alone
+// brought about. All findings up to a clock must be added before Step is called
+// with it. f must not be changed afterwards.
+func (s *Site) Add(clock int64, frame uint64, f *Finding) {
+	s.added = append(s.added, note{clock: clock, frame: frame, kind: noteFinding, event: -1, finding: f, seq: int32(len(s.added))})
+}
+
 // Step works off what the shards told since the last step, up to the watermark
 // clock, which every shard must have advanced to. The output is valid until the
 // next call.
@@ -188,7 +200,11 @@ func (s *Site) Step(clock int64) *Output {
 			s.freeze()
 		}
 		s.due(n.clock)
-		s.take(n, s.shards[s.notes[i].shard])
+		var events []seen
+		if k := s.notes[i].shard; k < len(s.shards) {
+			events = s.shards[k].events
+		}
+		s.take(n, events)
 	}
 	if !s.frozen && s.schedule.watching(clock) {
 		s.freeze()
@@ -199,6 +215,7 @@ func (s *Site) Step(clock int64) *Output {
 	for _, sh := range s.shards {
 		sh.notes, sh.events = sh.notes[:0], sh.events[:0]
 	}
+	s.added = s.added[:0]
 	return s.output()
 }
 
@@ -219,14 +236,17 @@ func (s *Site) gather() {
 			s.notes = append(s.notes, ordered{&sh.notes[j], i})
 		}
 	}
+	for i := range s.added {
+		s.notes = append(s.notes, ordered{&s.added[i], len(s.shards)})
+	}
 	order(s.notes)
 }
 
 // take works off one note.
-func (s *Site) take(n *note, sh *Shard) {
+func (s *Site) take(n *note, events []seen) {
 	var e *seen
 	if n.event >= 0 {
-		e = &sh.events[n.event]
+		e = &events[n.event]
 	}
 	switch n.kind {
 	case noteNetwork:
@@ -238,7 +258,9 @@ func (s *Site) take(n *note, sh *Shard) {
 	case noteAnswer:
 		s.holds.answered(e, s)
 	case noteHeld:
-		s.probe(n.finding.Client, n.finding.Server, n.probe, n.finding, n.clock)
+		for _, p := range n.probes {
+			s.probe(n.finding.Client, n.finding.Server, p, n.finding, n.clock)
+		}
 		s.refine(n.finding)
 		s.hold(n.finding, n.clock, n.clock+int64(s.settings.Hold), n.frame)
 	case noteFinding:

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/weir-ics/weir/protocols"
 )
@@ -19,6 +20,8 @@ type strange struct {
 	finding     *Finding
 	commands    [protocols.NumEffects]*Finding
 	story       story
+	window      int64
+	inWindow    int
 }
 
 func (st *strange) record() Link {
@@ -54,9 +57,13 @@ func (s *Site) stranger(e *seen) {
 			return
 		}
 	}
+	if e.fromClient {
+		s.announce(e, s.hosts.get(e.src.IP, e.clock, false))
+	}
 	st := s.meet(e)
 	st.last = e.clock
 	st.messages++
+	s.strangeFlood(st, e)
 	s.holds.foldNetwork(e.client().IP, e.server().IP)
 	switch e.role {
 	case protocols.RoleRequest:
@@ -78,6 +85,25 @@ func (s *Site) stranger(e *seen) {
 			s.strangeViolation(st, e, v)
 		}
 	}
+}
+
+// strangeFlood finds an unknown link that carries more than any known one.
+func (s *Site) strangeFlood(st *strange, e *seen) {
+	if w := e.clock / int64(s.settings.BurstWindow); w != st.window {
+		st.window, st.inWindow = w, 0
+	}
+	st.inWindow++
+	if float64(st.inWindow) != max(100, math.Ceil(3*s.busiest)) {
+		return
+	}
+	f := strangeAbout(KindFloodMessages, KindFloodMessages.Severity, e)
+	f.Function, f.FunctionName, f.Points = -1, "", nil
+	f.Techniques = KindFloodMessages.Techniques
+	f.Title = fmt.Sprintf("%s and %s exchange very many messages", addr(e.client().IP), strangeDevice(e))
+	f.Observed = fmt.Sprintf("%d messages passed within one window, on a link that was not there in the learning.", st.inWindow)
+	f.Expected = fmt.Sprintf("The most on any known link were %.0f.", s.busiest)
+	explain(f)
+	s.manager.take(f, e.clock)
 }
 
 func (st *strange) count(e *seen) {

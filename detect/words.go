@@ -102,6 +102,10 @@ func pointWord(p PointRef) string {
 	switch {
 	case p.First == everything:
 		return "all " + many
+	case p.Kind == protocols.KindFileRecord && p.First == p.Last:
+		return fmt.Sprintf("file %d record %d", p.First>>16, p.First&0xFFFF)
+	case p.Kind == protocols.KindFileRecord:
+		return fmt.Sprintf("file %d records %d to %d", p.First>>16, p.First&0xFFFF, p.Last&0xFFFF)
 	case p.Name != "" && p.First == p.Last:
 		return fmt.Sprintf("%s (%s %d)", p.Name, one, p.First)
 	case p.First == p.Last:

@@ -51,8 +51,8 @@ meaning that the rule gives them.
 How to read an alert: **observed** is what happened, **expected** what was learned or required and on how much evidence it
 rests. The severity given here is the usual one; it is lower where little was learned (the explanation then says so), and
 higher where an unknown host commands. Repeats never become new alerts: one alert counts on. An alert about an occurrence is
-cleared when it was not seen for a day; one about a condition (a poll that stopped, a silent device, a flood) when the
-condition ends. Techniques are those of MITRE ATT&CK for ICS.
+cleared when it was not seen for a week; one about a condition (a poll that stopped, a silent device, a flood) when the
+condition ended and did not come back for five minutes. Techniques are those of MITRE ATT&CK for ICS.
 
 `
 

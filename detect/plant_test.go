@@ -1,0 +1,195 @@
+package detect_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weir-ics/weir/capture"
+	"github.com/weir-ics/weir/detect"
+	"github.com/weir-ics/weir/plant"
+	"github.com/weir-ics/weir/protocols"
+)
+
+// written writes a scenario to a file.
+func written(t *testing.T, s plant.Scenario) (string, plant.Labels) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "plant.pcap")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	labels, err := s.Write(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path, labels
+}
+
+// plantLearned is the baseline of a day of the simulated plant.
+func plantLearned(t *testing.T, d time.Duration) *detect.Baseline {
+	t.Helper()
+	path, _ := written(t, plant.Scenario{Seed: 1, Duration: d, Life: plant.NormalLife()})
+	return replay(t, detect.LearnOnly(), replayOptions{}, path).site.Baseline()
+}
+
+// byValues are the attacks that only show in values: the process detectors find
+// them, not these.
+func byValues(kind string) bool {
+	return strings.HasPrefix(kind, "sensor.") || strings.HasPrefix(kind, "process.") || strings.HasPrefix(kind, "covert.") ||
+		kind == "write.setpoint-range" || kind == "dnp3.analog-output" || kind == "write.setpoint-creep"
+}
+
+func TestAttacksOnTheSimulatedPlantAreFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: simulating takes a minute")
+	}
+	baseline := plantLearned(t, 24*time.Hour)
+	var table []string
+	missed := 0
+	for _, a := range plant.Attacks() {
+		if byValues(a.Kind) {
+			continue
+		}
+		at := 12 * time.Minute
+		length := max(a.Duration, time.Minute) + 5*time.Minute
+		path, labels := written(t, plant.Scenario{Seed: 1, Start: plant.DefaultStart.Add(8 * 24 * time.Hour), Duration: at + length, Life: plant.NormalLife(),
+			Attacks: []plant.AttackAt{{Kind: a.Kind, At: at}}})
+		r := replay(t, detect.WatchOnly(), replayOptions{baseline: baseline}, path)
+		l := labels[0]
+		var best *detect.Alert
+		others := 0
+		alerts := r.final()
+		for i := range alerts {
+			x := &alerts[i]
+			if x.End < l.Start.UnixNano() || x.Start > l.End.Add(2*time.Minute).UnixNano() {
+				others++
+				continue
+			}
+			if best == nil || x.Severity > best.Severity {
+				best = x
+			}
+		}
+		row := fmt.Sprintf("%-28s %s ", a.Kind, l.Technique)
+		if best == nil {
+			missed++
+			row += "MISSED"
+		} else {
+			row += fmt.Sprintf("%-8s %-32s after %-8s %d alerts, %v | %s", best.Severity, best.Kind.Name,
+				(time.Duration(best.Start) - time.Duration(l.Start.UnixNano())).Round(time.Millisecond), len(alerts), best.Techniques, best.Title)
+		}
+		for i := range alerts {
+			x := &alerts[i]
+			if x.End < l.Start.UnixNano() || x.Start > l.End.Add(2*time.Minute).UnixNano() {
+				row += "\n      outside: " + x.Severity.String() + " " + x.Kind.Name + " " + x.Explanation
+			}
+		}
+		table = append(table, row)
+	}
+	sort.Strings(table)
+	t.Log("\n" + strings.Join(table, "\n"))
+	t.Logf("%d of %d missed", missed, len(table))
+	if missed > 0 {
+		t.Errorf("%d attacks were missed", missed)
+	}
+}
+
+// simulated is a capture source that simulates as it is read.
+type simulated struct {
+	packets chan []capture.Packet
+	err     error
+	frame   uint64
+}
+
+func simulate(s plant.Scenario) *simulated {
+	x := &simulated{packets: make(chan []capture.Packet, 4)}
+	go func() {
+		var batch []capture.Packet
+		_, x.err = s.Run(func(p *plant.Packet) error {
+			x.frame++
+			batch = append(batch, capture.Packet{Data: append([]byte(nil), p.Data...), Time: p.Time, Clock: p.Time, Frame: x.frame, Wire: uint32(len(p.Data)), Link: capture.LinkEthernet})
+			if len(batch) == 8192 {
+				x.packets <- batch
+				batch = nil
+			}
+			return nil
+		})
+		x.packets <- batch
+		close(x.packets)
+	}()
+	return x
+}
+
+func (s *simulated) Read(_ context.Context, b *capture.Batch) error {
+	batch, ok := <-s.packets
+	if !ok {
+		if s.err != nil {
+			return s.err
+		}
+		b.Packets = b.Packets[:0]
+		return io.EOF
+	}
+	b.Packets = append(b.Packets[:0], batch...)
+	if len(batch) > 0 {
+		b.Clock = batch[len(batch)-1].Clock
+	}
+	return nil
+}
+
+func (s *simulated) Interfaces() []capture.Interface  { return nil }
+func (s *simulated) Counters() capture.SourceCounters { return capture.SourceCounters{} }
+func (s *simulated) Close() error                     { return nil }
+
+func TestAWeekOfTheSimulatedPlantStaysWithinTheBudget(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: simulating takes minutes")
+	}
+	life := plant.NormalLife()
+	const day = 24 * time.Hour
+	life.Swap = 4*day + 10*time.Hour
+	life.Flaps = []time.Duration{3*day + 5*time.Hour, 5*day + 15*time.Hour}
+	src := simulate(plant.Scenario{Seed: 3, Duration: 9 * day, Poll: 2 * time.Second, Life: life})
+	learn := 2 * day
+	r := replay(t, detect.LearnFor(learn), replayOptions{source: src})
+	settings := detect.Defaults()
+	// The swap and the flaps are real: alerts about PLC2 and PLC3 at those times
+	// are no false alarms.
+	real := func(a *detect.Alert) bool {
+		for _, at := range append([]time.Duration{life.Swap}, life.Flaps...) {
+			from := plant.DefaultStart.Add(at).UnixNano()
+			if a.End >= from-int64(time.Minute) && a.Start <= from+int64(10*time.Minute) {
+				return true
+			}
+		}
+		return false
+	}
+	wrong, above := 0, 0
+	for _, a := range r.final() {
+		if real(&a) {
+			continue
+		}
+		wrong++
+		if a.Severity > protocols.Low {
+			above++
+		}
+		t.Logf("\n%s", a.Text())
+	}
+	days := 7.0
+	t.Logf("%d alerts in %.0f days, %d of them about nothing real: %.2f a day, budget %.2f a day; %d above low", len(r.final()), days, wrong, float64(wrong)/days, settings.AlarmsPerDay, above)
+	if float64(wrong)/days > settings.AlarmsPerDay {
+		t.Error("more false alarms than the budget allows")
+	}
+	if above > 0 {
+		t.Error("normal life gives alerts above low")
+	}
+	if len(r.final()) == wrong {
+		t.Error("neither the swap of a controller nor the link flaps were told")
+	}
+}
