@@ -2,7 +2,10 @@ package plant
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
+
+	"github.com/weir-ics/weir/plant/wire"
 )
 
 // AttackAt is one attack in a scenario.
@@ -43,11 +46,25 @@ func Attacks() []Attack { return append([]Attack(nil), attacks...) }
 type assault struct {
 	label      int
 	start, end int64
+	// from is the intruder's machine.
+	from *host
 	// heard are values that were recorded before.
 	heard map[string][]float64
 }
 
-func (w *world) schedule(i int, at AttackAt) error {
+// intruderOf is the machine that attack i comes from.
+func (w *world) intruderOf(i int, each bool) *host {
+	if !each {
+		return w.intruder
+	}
+	ip := AddrIntruder.As4()
+	ip[3] = byte(100 + i%150)
+	h := newHost("intruder", netip.AddrFrom4(ip), wire.MAC{0x08, 0x00, 0x27, 0x5e, byte(i / 150), ip[3]}, false, millisecond)
+	h.ttl = 64
+	return h
+}
+
+func (w *world) schedule(i int, at AttackAt, each bool) error {
 	for k := range attacks {
 		a := &attacks[k]
 		if a.Kind != at.Kind {
@@ -57,11 +74,14 @@ func (w *world) schedule(i int, at AttackAt) error {
 		if length == 0 {
 			length = a.Duration
 		}
-		s := &assault{label: i, start: w.start + int64(at.At)}
+		s := &assault{label: i, start: w.start + int64(at.At), from: w.intruderOf(i, each)}
 		s.end = s.start + int64(length)
 		w.labels[i] = Label{
 			Kind: a.Kind, Start: time.Unix(0, s.start).UTC(), End: time.Unix(0, s.end).UTC(),
 			Source: a.source, Target: a.target, Technique: a.Technique, Description: a.Description, Malicious: true,
+		}
+		if a.source == intruder {
+			w.labels[i].Source = netip.AddrFrom4(s.from.ip).String()
 		}
 		if a.prepare != nil {
 			w.n.at(s.start-int64(a.lead), func() { a.prepare(w, s) })
@@ -97,7 +117,7 @@ func (w *world) during(a *assault, gap int64, f func(i int, t int64)) {
 }
 
 // later does f, which is not part of the attack, some time after its end: what
-// people do to get the plant back to normal.
+// people do, mostly at the machines themselves, to get the plant back to normal.
 func (w *world) later(a *assault, after time.Duration, f func()) {
 	w.n.at(max(a.end, w.n.now)+int64(after), f)
 }

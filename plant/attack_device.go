@@ -2,18 +2,17 @@ package plant
 
 import (
 	"encoding/binary"
-	"time"
 
 	"github.com/weir-ics/weir/plant/water"
 	"github.com/weir-ics/weir/plant/wire"
 )
 
 func plcRestart(w *world, a *assault) {
-	w.once(a, w.intruder, w.plc3, 1, wire.AppendAddressValue(nil, wire.Diagnostics, 1, 0))
+	w.once(a, a.from, w.plc3, 1, wire.AppendAddressValue(nil, wire.Diagnostics, 1, 0))
 }
 
 func plcListenOnly(w *world, a *assault) {
-	c := w.client(a, w.intruder, w.plc3)
+	c := w.client(a, a.from, w.plc3)
 	c.timeout = 200 * millisecond
 	_, t := c.ask(w.n.now, 1, wire.AppendAddressValue(nil, wire.Diagnostics, 4, 0))
 	w.closing(c.conn, t)
@@ -21,11 +20,11 @@ func plcListenOnly(w *world, a *assault) {
 }
 
 func plcClearCounters(w *world, a *assault) {
-	w.once(a, w.intruder, w.plc3, 1, wire.AppendAddressValue(nil, wire.Diagnostics, 10, 0))
+	w.once(a, a.from, w.plc3, 1, wire.AppendAddressValue(nil, wire.Diagnostics, 10, 0))
 }
 
 func plcStop(w *world, a *assault) {
-	c := w.client(a, w.intruder, w.plc1)
+	c := w.client(a, a.from, w.plc1)
 	_, t := c.ask(w.n.now, 1, append([]byte{wire.UMAS, 0, umasTakePLC, 0x3b, 0x0e, 0, 0, 7}, "WORKST7"...))
 	_, t = c.ask(t+40*millisecond, 1, []byte{wire.UMAS, 0x5c, umasStop, 0xff, 0})
 	_, t = c.ask(t+40*millisecond, 1, []byte{wire.UMAS, 0x5c, umasReleasePLC})
@@ -34,7 +33,7 @@ func plcStop(w *world, a *assault) {
 }
 
 func plcDownload(w *world, a *assault) {
-	c := w.client(a, w.intruder, w.plc2)
+	c := w.client(a, a.from, w.plc2)
 	_, t := c.ask(w.n.now, 1, append([]byte{wire.UMAS, 0, umasTakePLC, 0x3b, 0x0e, 0, 0, 7}, "WORKST7"...))
 	c.ask(t+40*millisecond, 1, []byte{wire.UMAS, 0x5c, umasDownInit, 0, 1})
 	const blocks = 120
@@ -52,7 +51,7 @@ func plcDownload(w *world, a *assault) {
 }
 
 func plcFileWrite(w *world, a *assault) {
-	c := w.client(a, w.intruder, w.plc3)
+	c := w.client(a, a.from, w.plc3)
 	w.steps(a, 12, 80*millisecond, func(i int, t int64) {
 		// One group: reference type 6, file 4, record i*16, 16 registers.
 		pdu := []byte{wire.WriteFileRecord, 7 + 32, 6, 0, 4, 0, byte(i * 16), 0, 16}
@@ -65,7 +64,7 @@ func plcFileWrite(w *world, a *assault) {
 
 // rogue sends requests as a second master, one after the other.
 func (w *world) rogue(a *assault, requests ...func(c *dnp3Client, t int64) int64) {
-	c := w.rogueMaster(a, w.intruder, 100)
+	c := w.rogueMaster(a, a.from, 100)
 	t := w.n.now
 	for _, r := range requests {
 		t = r(c, t+w.n.between(5*millisecond, 60*millisecond))
@@ -88,9 +87,9 @@ func (w *world) fromMaster(requests ...func(c *dnp3Client, t int64) int64) {
 	}
 }
 
-// reclose has the control room close a breaker again.
-func (w *world) reclose(a *assault, breaker uint8) {
-	w.later(a, 0, func() { w.dnp3.client.operate(w.n.now, crobObject(breaker, 0x41)) })
+// reclose closes a breaker again, at its panel.
+func (w *world) reclose(a *assault, breaker int) {
+	w.later(a, 0, func() { w.process.Electric.Command(breaker, water.Closed) })
 }
 
 func dnp3ColdRestart(w *world, a *assault) {
@@ -131,7 +130,7 @@ func dnp3Mismatch(w *world, a *assault) {
 
 func dnp3Analog(w *world, a *assault) {
 	w.fromMaster(func(c *dnp3Client, t int64) int64 { return c.operate(t, []byte{41, 2, wire.Index8, 1, 0, 17, 0, 0}) })
-	w.later(a, 0, func() { w.dnp3.client.operate(w.n.now, []byte{41, 2, wire.Index8, 1, 0, 9, 0, 0}) })
+	w.later(a, 0, func() { w.process.Electric.TapSet = 9 })
 }
 
 func dnp3Time(w *world, a *assault) {
@@ -194,7 +193,7 @@ func dnp3Deadband(w *world, a *assault) {
 func dnp3Replay(w *world, a *assault) {
 	// The link and application sequence are those of a recorded exchange: the
 	// master's own address, and numbers that do not follow its last.
-	c := w.rogueMaster(a, w.intruder, MasterAddress)
+	c := w.rogueMaster(a, a.from, MasterAddress)
 	_, t := c.askWith(w.n.now, 7, wire.Select, crobObject(water.FeederB, 0x81)...)
 	_, t = c.askWith(t+6*millisecond, 8, wire.Operate, crobObject(water.FeederB, 0x81)...)
 	w.closing(c.conn, t)
@@ -208,19 +207,19 @@ func dnp3SpoofUnsolicited(w *world, a *assault) {
 	fragment = append(fragment, water.FeederA, 0, online|water.Open<<6)
 	fragment = wire.AppendDNP3Time(fragment, w.rtu.clock(w.n.now))
 	transport := c.transport[fromServer]
-	w.inject(c.conn, max(w.n.now, c.idle), wire.AppendFragment(nil, wire.FromOutstation, c.address, c.remote, &transport, fragment))
+	w.inject(a, c.conn, max(w.n.now, c.idle), wire.AppendFragment(nil, wire.FromOutstation, c.address, c.remote, &transport, fragment))
 }
 
 func dnp3Broadcast(w *world, a *assault) {
-	c := w.rogueMaster(a, w.intruder, 100)
+	c := w.rogueMaster(a, a.from, 100)
 	c.remote = 0xffff
 	t := w.n.now
 	for b := range uint8(water.NumBreakers) {
 		_, t = c.ask(t, wire.DirectOperateNR, crobObject(b, 0x81)...)
 	}
 	w.closing(c.conn, t)
-	for b := range uint8(water.NumBreakers) {
-		w.later(a, time.Duration(b)*5*time.Second, func() { w.dnp3.client.operate(w.n.now, crobObject(b, 0x41)) })
+	for b := range water.NumBreakers {
+		w.reclose(a, b)
 	}
 }
 
@@ -251,17 +250,17 @@ func dnp3Takeover(w *world, a *assault) {
 
 // inject sends a forged segment in the place of the server's next, from the
 // intruder's machine.
-func (w *world) inject(c *conn, t int64, payload []byte) {
+func (w *world) inject(a *assault, c *conn, t int64, payload []byte) {
 	if !c.open {
 		return
 	}
 	p := c.header(fromServer)
-	p.SrcMAC, p.Flags, p.ID = w.intruder.mac, wire.ACK|wire.PSH, uint16(w.chance.Uint32())
+	p.SrcMAC, p.Flags, p.ID = a.from.mac, wire.ACK|wire.PSH, uint16(w.chance.Uint32())
 	w.n.emit(t, -1, wire.AppendTCP(w.n.buffer(), &p, payload))
 }
 
 func dnp3Malformed(w *world, a *assault) {
-	c := w.rogueMaster(a, w.intruder, 100)
+	c := w.rogueMaster(a, a.from, 100)
 	var transport uint8
 	good := func(fragment ...byte) []byte {
 		return wire.AppendFragment(nil, wire.FromMaster, OutstationAddress, 100, &transport, fragment)

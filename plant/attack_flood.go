@@ -5,7 +5,7 @@ import (
 )
 
 func floodRequests(w *world, a *assault) {
-	c := w.client(a, w.intruder, w.plc3)
+	c := w.client(a, a.from, w.plc3)
 	w.n.every(w.n.now, func() (int64, bool) {
 		var t int64
 		w.as(a, func() { _, t = c.read(w.n.now, poll{1, wire.ReadInputRegisters, 0, 38}) })
@@ -19,7 +19,7 @@ func floodRequests(w *world, a *assault) {
 
 func floodSYN(w *world, a *assault) {
 	w.during(a, 6*millisecond, func(i int, t int64) {
-		p := header(w.intruder, w.plc2)
+		p := header(a.from, w.plc2)
 		r := w.chance.Uint64()
 		p.Src = wire.IP{10, byte(r), byte(r >> 8), byte(r>>16)%250 + 1}
 		p.SrcPort, p.DstPort, p.Seq, p.Flags, p.Window, p.Options = uint16(1024+r>>24%60000), modbusPort, uint32(r>>32), wire.SYN, 512, wire.ControllerOptions
@@ -30,7 +30,7 @@ func floodSYN(w *world, a *assault) {
 func floodConnections(w *world, a *assault) {
 	var held []*modbusClient
 	w.steps(a, 64, 100*millisecond, func(_ int, t int64) {
-		c := w.client(a, w.intruder, w.plc2)
+		c := w.client(a, a.from, w.plc2)
 		c.connect(t)
 		held = append(held, c)
 	})
@@ -47,7 +47,7 @@ func floodExceptions(w *world, a *assault) {
 }
 
 func floodMalformed(w *world, a *assault) {
-	c := w.client(a, w.intruder, w.plc2)
+	c := w.client(a, a.from, w.plc2)
 	bad := [][]byte{
 		{0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0x7f, 0xff},                // quantity out of range
 		{0, 2, 0, 0, 0, 6, 1, 5, 0, 0, 0x12, 0x34},                // coil neither on nor off
@@ -76,7 +76,7 @@ func floodReset(w *world, a *assault) {
 			return
 		}
 		p := c.header(fromServer)
-		p.SrcMAC, p.Flags, p.Window = w.intruder.mac, wire.RST, 0
+		p.SrcMAC, p.Flags, p.Window = a.from.mac, wire.RST, 0
 		t = max(t, c.idle)
 		w.n.emit(t, -1, wire.AppendTCP(w.n.buffer(), &p, nil))
 		c.open, c.idle, c.ackDue = false, t, [2]int64{}
@@ -136,7 +136,7 @@ func responseTwice(w *world, a *assault) {
 }
 
 func secondMaster(w *world, a *assault) {
-	s := &scanner{client: w.client(a, w.intruder, w.plc3), plan: hmiPlan[2], period: int64(w.poll), label: a.label}
+	s := &scanner{client: w.client(a, a.from, w.plc3), plan: hmiPlan[2], period: int64(w.poll), label: a.label}
 	s.start(w.n.now)
 	w.later(a, 0, func() {
 		s.stopped = true

@@ -58,30 +58,30 @@ func (w *world) knock(t int64, from *host, ip wire.IP, port uint16) {
 
 func scanARP(w *world, a *assault) {
 	w.steps(a, 254, 8*millisecond, func(i int, t int64) {
-		ip := w.intruder.ip
+		ip := a.from.ip
 		ip[3] = byte(i + 1)
-		w.n.emit(t, -1, wire.AppendARP(w.n.buffer(), wire.ARPRequest, wire.Broadcast, w.intruder.mac, w.intruder.mac, w.intruder.ip, wire.MAC{}, ip))
+		w.n.emit(t, -1, wire.AppendARP(w.n.buffer(), wire.ARPRequest, wire.Broadcast, a.from.mac, a.from.mac, a.from.ip, wire.MAC{}, ip))
 		if h := w.find(ip); h != nil {
-			w.n.emit(t+w.n.between(150e3, 500e3), -1, wire.AppendARP(w.n.buffer(), wire.ARPReply, w.intruder.mac, h.mac, h.mac, h.ip, w.intruder.mac, w.intruder.ip))
+			w.n.emit(t+w.n.between(150e3, 500e3), -1, wire.AppendARP(w.n.buffer(), wire.ARPReply, a.from.mac, h.mac, h.mac, h.ip, a.from.mac, a.from.ip))
 		}
 	})
 }
 
 func scanHosts(w *world, a *assault) {
 	w.steps(a, 60, 30*millisecond, func(i int, t int64) {
-		ip := w.intruder.ip
+		ip := a.from.ip
 		ip[3] = byte(i + 1)
-		w.knock(t, w.intruder, ip, modbusPort)
+		w.knock(t, a.from, ip, modbusPort)
 	})
 }
 
 func scanPorts(w *world, a *assault) {
 	ports := []uint16{20, 21, 22, 23, 25, 53, 69, 80, 102, 111, 123, 135, 139, 161, 179, 389, 443, 445, 502, 512, 513, 514, 515, 587, 631, 789, 802, 993, 1089, 1090, 1091, 1433, 1521, 1911, 1962, 2222, 2404, 3306, 3389, 4000, 4840, 4911, 5006, 5007, 5094, 5432, 5900, 8080, 8443, 9100, 9600, 10000, 18245, 18246, 20000, 20547, 34962, 34963, 34964, 44818, 47808, 50000, 55000, 62351}
-	w.steps(a, len(ports), 12*millisecond, func(i int, t int64) { w.knock(t, w.intruder, w.plc1.ip, ports[i]) })
+	w.steps(a, len(ports), 12*millisecond, func(i int, t int64) { w.knock(t, a.from, w.plc1.ip, ports[i]) })
 }
 
 func scanUnits(w *world, a *assault) {
-	c := w.client(a, w.intruder, w.analysers)
+	c := w.client(a, a.from, w.analysers)
 	w.steps(a, 248, 60*millisecond, func(i int, t int64) {
 		_, t = c.read(t, poll{uint8(i), wire.ReadInputRegisters, 0, 1})
 		if i == 247 {
@@ -91,7 +91,7 @@ func scanUnits(w *world, a *assault) {
 }
 
 func scanFunctions(w *world, a *assault) {
-	c := w.client(a, w.intruder, w.plc3)
+	c := w.client(a, a.from, w.plc3)
 	w.steps(a, 127, 50*millisecond, func(i int, t int64) {
 		// Addresses that do not exist: what writes shall not write.
 		_, t = c.ask(t, 1, []byte{byte(i + 1), 0xff, 0xff, 0, 1})
@@ -102,7 +102,7 @@ func scanFunctions(w *world, a *assault) {
 }
 
 func scanRegisters(w *world, a *assault) {
-	c := w.client(a, w.intruder, w.plc2)
+	c := w.client(a, a.from, w.plc2)
 	const each = 40
 	functions := []uint8{wire.ReadHoldingRegisters, wire.ReadInputRegisters, wire.ReadCoils, wire.ReadDiscreteInputs}
 	w.steps(a, each*len(functions), 40*millisecond, func(i int, t int64) {
@@ -122,7 +122,7 @@ func scanSlow(w *world, a *assault) {
 }
 
 func scanDNP3(w *world, a *assault) {
-	c := w.rogueMaster(a, w.intruder, 100)
+	c := w.rogueMaster(a, a.from, 100)
 	w.steps(a, 64, 80*millisecond, func(i int, t int64) {
 		if t = max(t, c.idle); !c.open {
 			t = c.connect(t)
@@ -144,7 +144,7 @@ func scanDNP3(w *world, a *assault) {
 func reconDeviceID(w *world, a *assault) {
 	w.steps(a, len(w.devices), 400*millisecond, func(i int, t int64) {
 		d := w.devices[i]
-		c := w.client(a, w.intruder, d.host)
+		c := w.client(a, a.from, d.host)
 		unit := uint8(1)
 		if d.gateway {
 			unit = 11
@@ -156,26 +156,26 @@ func reconDeviceID(w *world, a *assault) {
 }
 
 func reconUMAS(w *world, a *assault) {
-	c := w.client(a, w.intruder, w.plc1)
+	c := w.client(a, a.from, w.plc1)
 	_, t := c.ask(w.n.now, 1, []byte{wire.UMAS, 0, umasReadID})
 	_, t = c.ask(t+300*millisecond, 1, []byte{wire.UMAS, 0, 0x03})
 	w.closing(c.conn, t)
 }
 
 func reconIntegrity(w *world, a *assault) {
-	c := w.rogueMaster(a, w.intruder, 100)
+	c := w.rogueMaster(a, a.from, 100)
 	_, t := c.ask(w.n.now, wire.Read, 60, 1, wire.All)
 	w.closing(c.conn, t)
 }
 
 func reconAttributes(w *world, a *assault) {
-	c := w.rogueMaster(a, w.intruder, 100)
+	c := w.rogueMaster(a, a.from, 100)
 	_, t := c.ask(w.n.now, wire.Read, 0, 254, wire.StartStop8, 0, 0)
 	w.closing(c.conn, t)
 }
 
 func newLaptop(w *world, a *assault) {
-	h := w.intruder
+	h := a.from
 	w.steps(a, 3, second, func(_ int, t int64) {
 		w.n.emit(t, -1, wire.AppendARP(w.n.buffer(), wire.ARPRequest, wire.Broadcast, h.mac, h.mac, h.ip, wire.MAC{}, h.ip))
 	})
@@ -188,7 +188,7 @@ func newLaptop(w *world, a *assault) {
 }
 
 func remoteService(w *world, a *assault) {
-	c := newConn(w.n, w.intruder, w.hmi, 3389)
+	c := newConn(w.n, a.from, w.hmi, 3389)
 	c.label = a.label
 	c.connect(w.n.now)
 	w.steps(a, 60, 250*millisecond, func(i int, t int64) {

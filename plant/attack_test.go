@@ -303,10 +303,12 @@ func TestAttacksLookLikeWhatTheyAre(t *testing.T) {
 		"dnp3.cold-restart": func(e *protocols.Event) bool {
 			return e.HasIIN && e.IIN&(1<<7) != 0 && e.Time > DefaultStart.Add(4*time.Minute).UnixNano()
 		},
-		"dnp3.broadcast":    func(e *protocols.Event) bool { return e.Broadcast },
-		"dnp3.file-read":    func(e *protocols.Event) bool { return len(e.Files) > 0 && e.Files[0].Complete },
-		"dnp3.file-delete":  func(e *protocols.Event) bool { return len(e.Files) > 0 && string(e.Files[0].Name) == rtuFile },
-		"dnp3.time-set":     func(e *protocols.Event) bool { return len(e.Points) > 0 && e.Points[0].Kind == protocols.KindTime && e.Src.IP == AddrIntruder },
+		"dnp3.broadcast":   func(e *protocols.Event) bool { return e.Broadcast },
+		"dnp3.file-read":   func(e *protocols.Event) bool { return len(e.Files) > 0 && e.Files[0].Complete },
+		"dnp3.file-delete": func(e *protocols.Event) bool { return len(e.Files) > 0 && string(e.Files[0].Name) == rtuFile },
+		"dnp3.time-set": func(e *protocols.Event) bool {
+			return len(e.Points) > 0 && e.Points[0].Kind == protocols.KindTime && e.Src.IP == AddrIntruder
+		},
 		"dnp3.bad-requests": func(e *protocols.Event) bool { return e.HasIIN && e.IIN&0x0700 != 0 },
 		"host.impersonated": func(e *protocols.Event) bool {
 			return e.Src.IP == AddrHMI && e.Src.MAC == [6]byte(newSite(1, 0).intruder.mac)

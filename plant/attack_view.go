@@ -16,11 +16,11 @@ func (w *world) poison(a *assault, victim *host) {
 	w.during(a, 10*second, func(_ int, t int64) {
 		for _, pair := range [2][2]*host{{victim, w.hmi}, {w.hmi, victim}} {
 			claimed, told := pair[0], pair[1]
-			w.n.emit(t, -1, wire.AppendARP(w.n.buffer(), wire.ARPReply, told.mac, w.intruder.mac, w.intruder.mac, claimed.ip, told.mac, told.ip))
+			w.n.emit(t, -1, wire.AppendARP(w.n.buffer(), wire.ARPReply, told.mac, a.from.mac, a.from.mac, claimed.ip, told.mac, told.ip))
 			t += 200e3
 		}
 	})
-	victim.poisoned, victim.poisonLabel = w.intruder, a.label
+	victim.poisoned, victim.poisonLabel = a.from, a.label
 	w.later(a, 0, func() { victim.poisoned = nil })
 }
 
@@ -46,7 +46,7 @@ func tcpOverlap(w *world, a *assault) {
 		w.as(a, func() {
 			forged := append([]byte(nil), response...)
 			forged[4], forged[5] = 0x40, 0xa0 // another level
-			w.inject(c.conn, t-w.n.between(200e3, 900e3), wire.AppendMBAP(nil, c.transaction, 1, forged))
+			w.inject(a, c.conn, t-w.n.between(200e3, 900e3), wire.AppendMBAP(nil, c.transaction, 1, forged))
 		})
 	}
 	w.later(a, 0, func() { c.before = nil })

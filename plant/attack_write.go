@@ -20,13 +20,19 @@ func (w *world) request(name string, v float64) []byte {
 	return writeRequest(tag, v)
 }
 
-// restoreLater has the operator put a tag right again.
+// restoreLater puts a tag right again, at the controller's own panel.
 func (w *world) restoreLater(a *assault, name string, v float64) {
-	w.later(a, 5*minute, func() { w.write(name, v) })
+	w.later(a, 2*minute, func() { w.restore(name, v) })
+}
+
+// restore sets a tag without a word on the network.
+func (w *world) restore(name string, v float64) {
+	tag, _, _ := w.tag(name)
+	tag.set(w.process, v)
 }
 
 func writeNewHost(w *world, a *assault) {
-	c := w.client(a, w.intruder, w.plc3)
+	c := w.client(a, a.from, w.plc3)
 	_, t := c.ask(w.n.now, 1, w.request("P3_AUTO", 0))
 	_, t = c.ask(t+20*millisecond, 1, w.request("P3_START", 0))
 	w.closing(c.conn, t)
@@ -36,7 +42,7 @@ func writeNewHost(w *world, a *assault) {
 // impersonate takes the HMI's address: the controller is told by ARP where to
 // send its answers, and the HMI's own polls go on meanwhile.
 func impersonate(w *world, a *assault) {
-	impostor := *w.intruder
+	impostor := *a.from
 	impostor.ip, impostor.arp = w.hmi.ip, nil
 	t := w.n.now
 	w.n.emit(t, -1, wire.AppendARP(w.n.buffer(), wire.ARPReply, w.plc3.mac, impostor.mac, impostor.mac, impostor.ip, w.plc3.mac, w.plc3.ip))
@@ -45,7 +51,7 @@ func impersonate(w *world, a *assault) {
 	_, t = c.ask(t+20*millisecond, 1, w.request("P5_START", 1))
 	w.closing(c.conn, t)
 	w.restoreLater(a, "P5_AUTO", 1)
-	w.later(a, 6*minute, func() { w.write("P5_START", 0) })
+	w.restoreLater(a, "P5_START", 0)
 }
 
 func writeFromPLC(w *world, a *assault) {
@@ -70,18 +76,12 @@ func writeSetpointCreep(w *world, a *assault) {
 }
 
 func writeBulk(w *world, a *assault) {
-	w.once(a, w.intruder, w.plc3, 1, wire.AppendWriteRegisters(nil, 0, make([]uint16, 12)))
-	d := water.DefaultSetpoints
-	for i, s := range []struct {
-		name  string
-		value float64
-	}{{"SP_T3_ON", d.T3On}, {"SP_T3_OFF", d.T3Off}, {"SP_T4_ON", d.T4On}, {"SP_T4_OFF", d.T4Off}, {"SP_PRESSURE", d.Pressure}, {"SP_V2", d.V2}} {
-		w.later(a, time.Minute+time.Duration(i)*4*time.Second, func() { w.write(s.name, s.value) })
-	}
+	w.once(a, a.from, w.plc3, 1, wire.AppendWriteRegisters(nil, 0, make([]uint16, 12)))
+	w.later(a, time.Minute, func() { w.process.Set = water.DefaultSetpoints })
 }
 
 func writeBroadcast(w *world, a *assault) {
-	c := w.client(a, w.intruder, w.plc3)
+	c := w.client(a, a.from, w.plc3)
 	c.timeout = 50 * millisecond
 	_, t := c.ask(w.n.now, 0, w.request("P5_AUTO", 0))
 	w.closing(c.conn, t)
@@ -109,14 +109,14 @@ func writeNewFunction(w *world, a *assault) {
 func writeAllStop(w *world, a *assault) {
 	c := w.hmiLink(w.plc3)
 	c.ask(w.n.now, 1, wire.AppendWriteCoils(nil, 0, make([]bool, 6)))
-	for i, name := range []string{"P3_AUTO", "P4_AUTO", "P5_AUTO"} {
-		w.later(a, time.Duration(i)*5*time.Second, func() { w.write(name, 1) })
+	for _, name := range []string{"P3_AUTO", "P4_AUTO", "P5_AUTO"} {
+		w.later(a, 0, func() { w.restore(name, 1) })
 	}
 }
 
 func writeUnusualHour(w *world, a *assault) {
 	names := []string{"P2_START", "P2_AUTO", "P1_START", "P1_AUTO"}
 	w.steps(a, 8, 4*second, func(i int, _ int64) { w.write(names[i%4], float64(i/4)) })
-	w.later(a, 2*minute, func() { w.write("P2_START", 0) })
-	w.later(a, 2*minute+5*time.Second, func() { w.write("P1_START", 0) })
+	w.restoreLater(a, "P2_START", 0)
+	w.restoreLater(a, "P1_START", 0)
 }

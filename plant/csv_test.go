@@ -2,6 +2,7 @@ package plant
 
 import (
 	"bytes"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -69,6 +70,52 @@ func TestATableBecomesPollsThatHoldItsValues(t *testing.T) {
 	}
 	if lines := strings.Split(strings.TrimSpace(rows.String()), "\n"); len(lines) != 5 || lines[0] != "row;time;first;last;anomaly" || !strings.HasSuffix(lines[2], ";1.0") {
 		t.Errorf("row labels:\n%s", rows.String())
+	}
+}
+
+func TestColumnsAreMappedAsTold(t *testing.T) {
+	path, res := convert(t, small, CSVOptions{Columns: []CSVColumn{
+		{Name: "level", Table: protocols.KindHoldingRegister, Type: "int16", Scale: 0.01},
+		{Name: "Flow", Type: "int32", Order: "CDAB", Scale: 0.5, Offset: -100},
+		{Name: "Pump1", Table: protocols.KindCoil},
+	}, Ignore: []string{"Pump2"}})
+	if len(res.Tags) != 3 {
+		t.Fatalf("%d tags", len(res.Tags))
+	}
+	got := make(map[string]string)
+	read(t, path, func(e *protocols.Event) {
+		for _, p := range e.Points {
+			if e.Role == protocols.RoleResponse {
+				got[p.Kind.String()] += " " + strconv.FormatFloat(p.Value, 'g', -1, 64)
+			}
+		}
+	})
+	// Row by row; 1000 m does not fit and stays at the end of the scale.
+	for kind, want := range map[string]string{
+		"holding-register": " 125 126 127 32767",
+		"coil":             " 1 0 1 1",
+		// -3.5 is 193 halves above -100, 17 is 234, 4 is 208; low word first.
+		"input-register": " 193 0 234 0 234 0 208 0",
+	} {
+		if got[kind] != want {
+			t.Errorf("%s: %q, expected %q", kind, got[kind], want)
+		}
+	}
+}
+
+func TestAnEarlierMappingIsKept(t *testing.T) {
+	_, first := convert(t, small, CSVOptions{Devices: 2})
+	// The same plant, with a pump that never ran and columns in another order.
+	_, second := convert(t, "datetime;Flow;Pump2;Pump1;Level\n2020-03-10 00:00:00;1;0;0;1\n2020-03-10 00:00:01;1;0;0;1\n", CSVOptions{Devices: 2, Tags: first.Tags})
+	where := func(list []Tag) map[string]string {
+		m := make(map[string]string)
+		for _, tag := range list {
+			m[tag.Name] = tag.Device.String() + " " + tag.Table.String() + " " + strconv.Itoa(int(tag.Address)) + " " + tag.Type
+		}
+		return m
+	}
+	if a, b := where(first.Tags), where(second.Tags); !maps.Equal(a, b) {
+		t.Errorf("first %v, second %v", a, b)
 	}
 }
 

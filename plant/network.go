@@ -39,6 +39,8 @@ type network struct {
 	label int
 	rnd   *rand.Rand
 	sink  func(*Packet) error
+	// packet is what sink is given, used again for each.
+	packet Packet
 	err   error
 }
 
@@ -80,7 +82,8 @@ func (n *network) flush(until int64) {
 	for len(n.out) > 0 && n.out[0].time < until && n.err == nil {
 		p := n.out.pop()
 		n.frame++
-		n.err = n.sink(&Packet{Time: p.time, Frame: n.frame, Data: p.data, Attack: p.label})
+		n.packet = Packet{Time: p.time, Frame: n.frame, Data: p.data, Attack: p.label}
+		n.err = n.sink(&n.packet)
 		n.free = append(n.free, p.data)
 	}
 }

@@ -25,6 +25,10 @@ type Scenario struct {
 	Life Life
 	// Attacks are what is done to the site.
 	Attacks []AttackAt
+	// OwnIntruders has each attack come from a machine of its own (10.20.1.100 and
+	// up) instead of AddrIntruder, so that each is found or missed by itself and
+	// not as more of the one before.
+	OwnIntruders bool
 }
 
 // Life is the normal life of the site beside the polls of its HMI, historian
@@ -154,7 +158,7 @@ func (s *Scenario) build(labels Labels, packet func(*Packet) error) (*world, err
 	w.startPolls(s.Life.Drift * 1e-6)
 	w.live(&s.Life)
 	for i, a := range s.Attacks {
-		if err := w.schedule(i, a); err != nil {
+		if err := w.schedule(i, a, s.OwnIntruders); err != nil {
 			return nil, err
 		}
 	}
