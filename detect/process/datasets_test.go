@@ -96,6 +96,8 @@ type feed struct {
 	open   map[string]int64
 	closed []score.Interval
 	kinds  map[string]int
+	keep   bool
+	log    []detect.Finding
 	byKind map[string][]score.Interval
 }
 
@@ -121,6 +123,9 @@ func (f *feed) row(at int64, values []float64) {
 
 func (f *feed) collect() {
 	for _, x := range f.engine.Findings(nil) {
+		if f.keep {
+			f.log = append(f.log, x)
+		}
 		id := x.Kind.Name + " " + x.Key
 		start, up := f.open[id]
 		switch {

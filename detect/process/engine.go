@@ -26,8 +26,6 @@ type Engine struct {
 	watching bool
 	findings []detect.Finding
 	stats    Stats
-	// known is a loaded baseline whose points have not all been seen yet.
-	known *baseline
 	// pending are points that a command was given to and that have not shown it.
 	pending []*point
 	// replays is the memory of the replay models.
@@ -169,11 +167,12 @@ func (e *Engine) point(s *detect.Series) *point {
 		e.order = append(e.order, p)
 		e.points[key] = p
 		e.stats.Points++
-		if e.watching {
-			e.bind(p)
-		} else {
+		if !e.watching {
 			p.tally = new(tally)
 		}
+	} else if !p.has {
+		// A point of a loaded baseline meets its series.
+		p.series = s
 	}
 	if len(e.bySeries) < 2*e.settings.MaxPoints {
 		e.bySeries[s] = p

@@ -436,6 +436,12 @@ func (r *relation) step(t *ticker) bool {
 	for j := range r.members {
 		m := &r.members[j]
 		v := m.point.value
+		if !m.point.has {
+			// It was there in learning and is not now: it stands for nothing.
+			r.now[j], m.hasLast = 0, m.drifting
+			m.last = v
+			continue
+		}
 		if m.drifting {
 			change := v - m.last
 			complete = complete && m.hasLast
@@ -468,7 +474,7 @@ func (m *member) test(x []float64, z float64) {
 	}
 	residual := (z - s) / m.scale
 	m.ratio = 0
-	if m.point.missed >= missing {
+	if m.point.missed >= missing || !m.point.has {
 		// It is not reported any more; others tell that.
 		residual = 0
 	}

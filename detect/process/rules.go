@@ -104,7 +104,7 @@ func findRule(h *history, state, measure *point, v float64, above bool) *rule {
 		}
 		inside = beyond
 	}
-	if x.visits < enoughVisits || x.rows < n/50 {
+	if x.visits < enoughVisits || x.rows < 2*enoughVisits {
 		return nil
 	}
 	return x

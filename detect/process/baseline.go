@@ -1,0 +1,405 @@
+package process
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/netip"
+
+	"github.com/weir-ics/weir/detect"
+	"github.com/weir-ics/weir/protocols"
+)
+
+// version is that of the section in the baseline file. It grows when an older
+// weir could not read what a newer one wrote.
+const version = 1
+
+// baseline is the process section of the baseline file. The same learning gives
+// the same bytes.
+type baseline struct {
+	Version int          `json:"version"`
+	Points  []savedPoint `json:"points"`
+	Tickers []savedPace  `json:"paces,omitempty"`
+}
+
+// savedPoint is what was learned of one point.
+type savedPoint struct {
+	Device  netip.Addr `json:"device"`
+	Proto   string     `json:"proto"`
+	Unit    uint16     `json:"unit"`
+	Kind    string     `json:"kind"`
+	Index   uint32     `json:"index"`
+	Name    string     `json:"name,omitempty"`
+	Type    string     `json:"type,omitempty"`
+	Nature  string     `json:"nature"`
+	N       uint32     `json:"n"`
+	Seconds float64    `json:"seconds"`
+	// States and Visits belong together; Transitions has bit from*8+to.
+	States      []float64 `json:"states,omitempty"`
+	Visits      []uint32  `json:"visits,omitempty"`
+	Transitions uint64    `json:"transitions,omitempty"`
+	// Low and High are the expected range, null where it is not judged; Seen is
+	// what was seen.
+	Low      *float64      `json:"low,omitempty"`
+	High     *float64      `json:"high,omitempty"`
+	Seen     [2]float64    `json:"seen"`
+	Surprise float64       `json:"surprise,omitempty"`
+	Step     float64       `json:"step,omitempty"`
+	Grain    float64       `json:"grain,omitempty"`
+	Rest     int64         `json:"rest,omitempty"`
+	Noise    *[2]float64   `json:"noise,omitempty"`
+	Flags    []int         `json:"flags,omitempty"`
+	Interval int64         `json:"interval,omitempty"`
+	Regular  bool          `json:"regular,omitempty"`
+	Commands *savedCommand `json:"commands,omitempty"`
+	Replay   *savedReplay  `json:"replay,omitempty"`
+	Digits   *savedDigits  `json:"digits,omitempty"`
+}
+
+type savedCommand struct {
+	N       uint32    `json:"n"`
+	States  []float64 `json:"states,omitempty"`
+	Many    bool      `json:"many,omitempty"`
+	Range   []float64 `json:"range"`
+	Shown   uint32    `json:"shown"`
+	Longest int64     `json:"longest"`
+	Changes uint32    `json:"changes"`
+	Own     uint32    `json:"own"`
+}
+
+type savedReplay struct {
+	Grid   float64 `json:"grid"`
+	Chance float64 `json:"chance"`
+	Ring   int     `json:"ring"`
+	Again  float64 `json:"again"`
+	Pairs  float64 `json:"pairs"`
+	On     float64 `json:"on"`
+	Ended  float64 `json:"ended"`
+}
+
+type savedDigits struct {
+	Unit    float64     `json:"unit"`
+	Learned [10]float64 `json:"learned"`
+	N       float64     `json:"n"`
+	Limit   float64     `json:"limit"`
+}
+
+// savedPace is a ticker: points that are polled together. Points are by their
+// place in the list of points.
+type savedPace struct {
+	Interval  int64           `json:"interval"`
+	Points    []int           `json:"points"`
+	Relations []savedRelation `json:"relations,omitempty"`
+	Rules     []savedRule     `json:"rules,omitempty"`
+}
+
+type savedRelation struct {
+	Daily   bool          `json:"daily,omitempty"`
+	Rows    int           `json:"rows"`
+	Seconds float64       `json:"seconds"`
+	Members []savedMember `json:"members"`
+}
+
+type savedMember struct {
+	Point    int       `json:"point"`
+	Mean     float64   `json:"mean"`
+	Spread   float64   `json:"spread"`
+	Drifting bool      `json:"drifting,omitempty"`
+	Scale    float64   `json:"scale"`
+	Limits   []float64 `json:"limits"`
+	Clips    []float64 `json:"clips"`
+	Weights  []float32 `json:"weights"`
+}
+
+type savedRule struct {
+	State   int     `json:"state"`
+	Value   float64 `json:"value"`
+	Measure int     `json:"measure"`
+	Above   bool    `json:"above,omitempty"`
+	Bound   float64 `json:"bound"`
+	Rows    int     `json:"rows"`
+	Visits  int     `json:"visits"`
+}
+
+// Save returns what was learned, as the section of a baseline file. Watching must
+// have begun.
+func (e *Engine) Save() (json.RawMessage, error) {
+	if !e.watching {
+		return nil, fmt.Errorf("save the process models: learning is not over")
+	}
+	b := baseline{Version: version, Points: []savedPoint{}}
+	places := make(map[*point]int)
+	for _, p := range sorted(e.order) {
+		if p.profile == nil {
+			continue
+		}
+		places[p] = len(b.Points)
+		b.Points = append(b.Points, p.save())
+	}
+	for _, t := range e.tickers {
+		b.Tickers = append(b.Tickers, t.save(places))
+	}
+	raw, err := json.Marshal(b)
+	if err != nil {
+		return nil, fmt.Errorf("save the process models: %w", err)
+	}
+	return raw, nil
+}
+
+func finite(v float64) *float64 {
+	if math.IsInf(v, 0) {
+		return nil
+	}
+	return &v
+}
+
+func (p *point) save() savedPoint {
+	f := p.profile
+	s := savedPoint{
+		Device: p.key.device, Proto: p.key.proto.String(), Unit: p.key.unit, Kind: p.key.kind.String(), Index: p.key.index,
+		Name: p.series.Name, Type: p.series.Type, Nature: f.nature.String(), N: f.n, Seconds: f.seconds,
+		States: f.states, Visits: f.visits, Transitions: f.transitions, Low: finite(f.low), High: finite(f.high),
+		Seen: [2]float64{f.seenLow, f.seenHigh}, Surprise: f.surprise, Step: f.step, Grain: f.grain, Rest: f.rest,
+		Interval: p.interval, Regular: p.regular,
+	}
+	if f.noiseLow < f.noiseHigh {
+		s.Noise = &[2]float64{f.noiseLow, f.noiseHigh}
+	}
+	for _, q := range f.flags {
+		s.Flags = append(s.Flags, int(q))
+	}
+	if c := p.commands; c != nil && c.n > 0 {
+		s.Commands = &savedCommand{N: c.n, States: append([]float64(nil), c.states[:min(c.nStates, maxStates)]...), Many: c.nStates > maxStates,
+			Range: []float64{c.low, c.high}, Shown: c.shown, Longest: c.longest, Changes: c.changes, Own: c.own}
+	}
+	if r := p.replay; r != nil {
+		s.Replay = &savedReplay{Grid: r.grid, Chance: r.chance, Ring: len(r.marks), Again: r.again, Pairs: r.pairs, On: r.on, Ended: r.ended}
+	}
+	if c := p.covert; c != nil && c.digits != nil {
+		s.Digits = &savedDigits{Unit: c.digits.unit, Learned: c.digits.learned, N: c.digits.n, Limit: c.digits.limit}
+	}
+	return s
+}
+
+func (t *ticker) save(places map[*point]int) savedPace {
+	s := savedPace{Interval: t.interval, Points: []int{}}
+	for _, p := range t.points {
+		if p == nil {
+			continue
+		}
+		if at, ok := places[p]; ok {
+			s.Points = append(s.Points, at)
+		}
+	}
+	for _, r := range t.relations {
+		x := savedRelation{Daily: r.daily, Rows: r.rows, Seconds: r.seconds}
+		for _, m := range r.members {
+			x.Members = append(x.Members, savedMember{Point: places[m.point], Mean: m.mean, Spread: m.spread, Drifting: m.drifting,
+				Scale: m.scale, Limits: m.limits[:], Clips: m.clips[:], Weights: m.weights})
+		}
+		s.Relations = append(s.Relations, x)
+	}
+	for _, r := range t.rules {
+		s.Rules = append(s.Rules, savedRule{State: places[r.state], Value: r.value, Measure: places[r.measure], Above: r.above, Bound: r.bound, Rows: r.rows, Visits: r.visits})
+	}
+	return s
+}
+
+// Load takes over what Save wrote, and begins to watch. The Engine must be new.
+func (e *Engine) Load(section json.RawMessage) error {
+	if len(e.order) > 0 {
+		return fmt.Errorf("load the process models: the engine has already seen samples")
+	}
+	var b baseline
+	if err := json.Unmarshal(section, &b); err != nil {
+		return fmt.Errorf("load the process models: %w", err)
+	}
+	if b.Version != version {
+		return fmt.Errorf("load the process models: version %d is not known, only %d", b.Version, version)
+	}
+	if len(b.Points) > e.settings.MaxPoints {
+		return fmt.Errorf("load the process models: %d points are more than the %d that are allowed", len(b.Points), e.settings.MaxPoints)
+	}
+	fresh := NewEngine(e.settings)
+	fresh.watching = true
+	for i := range b.Points {
+		if err := fresh.restore(&b.Points[i]); err != nil {
+			return fmt.Errorf("load the process models: point %d: %w", i, err)
+		}
+	}
+	for i := range b.Tickers {
+		if err := fresh.restorePace(&b.Tickers[i]); err != nil {
+			return fmt.Errorf("load the process models: pace %d: %w", i, err)
+		}
+	}
+	*e = *fresh
+	return nil
+}
+
+// parseName finds the value whose name is s.
+func parseName[T ~uint8](s string, n T, name func(T) string) (T, error) {
+	for v := T(0); v < n; v++ {
+		if name(v) == s {
+			return v, nil
+		}
+	}
+	return 0, fmt.Errorf("%q is not known", s)
+}
+
+func (e *Engine) restore(s *savedPoint) error {
+	proto, err := parseName(s.Proto, protocols.NumProtos, protocols.Proto.String)
+	if err != nil {
+		return fmt.Errorf("proto: %w", err)
+	}
+	kind, err := parseName(s.Kind, protocols.NumPointKinds, protocols.PointKind.String)
+	if err != nil {
+		return fmt.Errorf("kind: %w", err)
+	}
+	nat, err := parseName(s.Nature, nature(len(natureNames)), nature.String)
+	if err != nil {
+		return fmt.Errorf("nature: %w", err)
+	}
+	key := pointKey{device: s.Device, proto: proto, unit: s.Unit, kind: kind, index: s.Index}
+	if e.points[key] != nil {
+		return fmt.Errorf("%s is there twice", key.id())
+	}
+	if len(s.Visits) != len(s.States) || len(s.States) > maxStates {
+		return fmt.Errorf("%s has %d states and %d visits", key.id(), len(s.States), len(s.Visits))
+	}
+	if (nat == natureConstant || nat == natureState) && len(s.States) == 0 {
+		return fmt.Errorf("%s is a %s without states", key.id(), nat)
+	}
+	p := &point{key: key, number: int32(len(e.order)), paced: true, interval: s.Interval, regular: s.Regular}
+	p.series = &detect.Series{Device: s.Device, Proto: proto, Unit: s.Unit, Kind: kind, Index: s.Index, Name: s.Name, Type: s.Type}
+	f := &profile{nature: nat, n: s.N, seconds: s.Seconds, states: s.States, visits: s.Visits, transitions: s.Transitions,
+		low: math.Inf(-1), high: math.Inf(1), seenLow: s.Seen[0], seenHigh: s.Seen[1], surprise: s.Surprise, step: s.Step,
+		grain: s.Grain, rest: s.Rest, limitLow: math.Inf(-1), limitHigh: math.Inf(1)}
+	if s.Low != nil {
+		f.low = *s.Low
+	}
+	if s.High != nil {
+		f.high = *s.High
+	}
+	if s.Noise != nil {
+		f.noiseLow, f.noiseHigh = s.Noise[0], s.Noise[1]
+	}
+	for _, q := range s.Flags {
+		f.flags = append(f.flags, uint8(q))
+	}
+	if e.settings.Limits != nil {
+		f.limitLow, f.limitHigh = e.settings.Limits(p.series)
+	}
+	p.profile = f
+	if c := s.Commands; c != nil {
+		if len(c.Range) != 2 || len(c.States) > maxStates {
+			return fmt.Errorf("%s has commands without a range", key.id())
+		}
+		p.commands = &commands{n: c.N, nStates: uint8(len(c.States)), low: c.Range[0], high: c.Range[1], shown: c.Shown, longest: c.Longest, changes: c.Changes, own: c.Own}
+		copy(p.commands.states[:], c.States)
+		if c.Many {
+			p.commands.nStates = maxStates + 1
+		}
+	}
+	if r := s.Replay; r != nil {
+		if r.Ring < minReplayRing || r.Ring > maxReplayRing || !(r.Grid > 0) || !(r.Chance > 0) || !(r.Pairs >= 0) || !(r.Again >= 0) || !(r.On >= 0) || !(r.Ended >= 0) {
+			return fmt.Errorf("%s has a replay model out of its bounds", key.id())
+		}
+		if e.replays+r.Ring*replayBytes <= replayMemory {
+			p.replay = newReplay(r.Grid, r.Chance, r.Ring)
+			p.replay.again, p.replay.pairs, p.replay.on, p.replay.ended = r.Again, r.Pairs, r.On, r.Ended
+			p.replay.needed = p.replay.need()
+			e.replays += r.Ring * replayBytes
+		} else {
+			e.stats.Unreplayed++
+		}
+	}
+	if d := s.Digits; d != nil {
+		if !(d.Unit > 0) || !(d.N > 0) {
+			return fmt.Errorf("%s has a model of digits out of its bounds", key.id())
+		}
+		p.covert = &covert{digits: &digits{unit: d.Unit, learned: d.Learned, n: d.N, limit: d.Limit}}
+	}
+	e.order = append(e.order, p)
+	e.points[key] = p
+	e.stats.Points++
+	return nil
+}
+
+func (e *Engine) restorePace(s *savedPace) error {
+	if s.Interval <= 0 {
+		return fmt.Errorf("an interval of %d nanoseconds", s.Interval)
+	}
+	if len(e.tickers) >= maxTickers {
+		return fmt.Errorf("more than %d paces", maxTickers)
+	}
+	t := &ticker{interval: s.Interval}
+	at := func(i int) (*point, error) {
+		if i < 0 || i >= len(e.order) {
+			return nil, fmt.Errorf("point %d of %d", i, len(e.order))
+		}
+		return e.order[i], nil
+	}
+	for _, i := range s.Points {
+		p, err := at(i)
+		if err != nil {
+			return err
+		}
+		if p.ticker != nil {
+			return fmt.Errorf("%s has two paces", p.id())
+		}
+		p.ticker, p.column = t, len(t.points)
+		t.points = append(t.points, p)
+		if p.regular {
+			p.required = true
+			t.required++
+		}
+	}
+	for _, x := range s.Relations {
+		r := &relation{daily: x.Daily, rows: x.Rows, seconds: x.Seconds}
+		columns := columnsOf(len(x.Members), x.Daily)
+		for k, m := range x.Members {
+			p, err := at(m.Point)
+			if err != nil {
+				return err
+			}
+			if p.ticker != t || p.relation != nil {
+				return fmt.Errorf("%s has another pace or another relation", p.id())
+			}
+			if len(m.Weights) != columns || len(m.Limits) != len(horizons) || len(m.Clips) != len(horizons) || !(m.Spread > 0) || !(m.Scale > 0) {
+				return fmt.Errorf("%s has a relation with %d weights, want %d, and %d limits", p.id(), len(m.Weights), columns, len(m.Limits))
+			}
+			x := member{point: p, mean: m.Mean, spread: m.Spread, drifting: m.Drifting, scale: m.Scale, weights: m.Weights}
+			copy(x.limits[:], m.Limits)
+			copy(x.clips[:], m.Clips)
+			for _, l := range x.limits {
+				if !(l > 0) {
+					return fmt.Errorf("%s has a threshold of %g", p.id(), l)
+				}
+			}
+			r.members = append(r.members, x)
+			p.relation, p.member = r, k
+		}
+		if len(r.members) < 2 {
+			return fmt.Errorf("a relation of %d points", len(r.members))
+		}
+		r.reset()
+		t.relations = append(t.relations, r)
+	}
+	for _, x := range s.Rules {
+		state, err := at(x.State)
+		if err != nil {
+			return err
+		}
+		measure, err := at(x.Measure)
+		if err != nil {
+			return err
+		}
+		if e.nRules >= maxRules {
+			break
+		}
+		e.nRules++
+		t.rules = append(t.rules, &rule{state: state, value: x.Value, measure: measure, above: x.Above, bound: x.Bound, rows: x.Rows, visits: x.Visits})
+	}
+	e.tickers = append(e.tickers, t)
+	return nil
+}

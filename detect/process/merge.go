@@ -1,0 +1,319 @@
+package process
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"text/tabwriter"
+)
+
+// Merge puts two sections together: what was normal in either is normal. Of a
+// relation that both know something of, that with the longer learning is kept,
+// because the weights of two cannot be averaged.
+func Merge(a, b json.RawMessage) (json.RawMessage, error) {
+	x, err := read(a)
+	if err != nil {
+		return nil, fmt.Errorf("merge the process models: the first: %w", err)
+	}
+	y, err := read(b)
+	if err != nil {
+		return nil, fmt.Errorf("merge the process models: the second: %w", err)
+	}
+	if y.evidence() > x.evidence() {
+		x, y = y, x
+	}
+	out := &baseline{Version: version, Points: slices.Clone(x.Points)}
+	places := make(map[string]int)
+	for i := range out.Points {
+		places[out.Points[i].id()] = i
+	}
+	where := make([]int, len(y.Points)) // of y's points in out
+	isNew := make([]bool, len(y.Points))
+	for i := range y.Points {
+		p := &y.Points[i]
+		at, known := places[p.id()]
+		if known {
+			out.Points[at].merge(p)
+		} else {
+			at = len(out.Points)
+			out.Points = append(out.Points, *p)
+			places[p.id()] = at
+			isNew[i] = true
+		}
+		where[i] = at
+	}
+	out.Tickers = slices.Clone(x.Tickers)
+	for _, t := range y.Tickers {
+		moved := savedPace{Interval: t.Interval, Points: []int{}}
+		all := func(points ...int) bool {
+			return !slices.ContainsFunc(points, func(i int) bool { return !isNew[i] })
+		}
+		for _, i := range t.Points {
+			if isNew[i] {
+				moved.Points = append(moved.Points, where[i])
+			}
+		}
+		for _, r := range t.Relations {
+			members := slices.Clone(r.Members)
+			fresh := true
+			for k := range members {
+				fresh = fresh && isNew[members[k].Point]
+				members[k].Point = where[members[k].Point]
+			}
+			if fresh {
+				r.Members = members
+				moved.Relations = append(moved.Relations, r)
+			}
+		}
+		for _, r := range t.Rules {
+			if all(r.State, r.Measure) {
+				r.State, r.Measure = where[r.State], where[r.Measure]
+				moved.Rules = append(moved.Rules, r)
+			}
+		}
+		if len(moved.Points) > 0 {
+			out.Tickers = append(out.Tickers, moved)
+		}
+	}
+	out.sort()
+	raw, err := json.Marshal(out)
+	if err != nil {
+		return nil, fmt.Errorf("merge the process models: %w", err)
+	}
+	return raw, nil
+}
+
+// read parses a section and checks that it can be loaded.
+func read(section json.RawMessage) (*baseline, error) {
+	if err := NewEngine(Settings{}).Load(section); err != nil {
+		return nil, err
+	}
+	var b baseline
+	if err := json.Unmarshal(section, &b); err != nil {
+		return nil, err
+	}
+	return &b, nil
+}
+
+func (b *baseline) evidence() float64 {
+	n := 0.0
+	for i := range b.Points {
+		n += float64(b.Points[i].N)
+	}
+	return n
+}
+
+func (s *savedPoint) id() string {
+	return fmt.Sprintf("%s/%s/%d/%s/%d", s.Device, s.Proto, s.Unit, s.Kind, s.Index)
+}
+
+// sort puts the points in order again.
+func (b *baseline) sort() {
+	order := make([]int, len(b.Points))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int {
+		p, q := &b.Points[i], &b.Points[j]
+		return cmp.Or(p.Device.Compare(q.Device), cmp.Compare(p.Proto, q.Proto), cmp.Compare(p.Unit, q.Unit), cmp.Compare(p.Kind, q.Kind), cmp.Compare(p.Index, q.Index))
+	})
+	place := make([]int, len(order))
+	points := make([]savedPoint, len(order))
+	for to, from := range order {
+		place[from], points[to] = to, b.Points[from]
+	}
+	b.Points = points
+	for i := range b.Tickers {
+		t := &b.Tickers[i]
+		t.Points = slices.Clone(t.Points)
+		for k := range t.Points {
+			t.Points[k] = place[t.Points[k]]
+		}
+		t.Relations, t.Rules = slices.Clone(t.Relations), slices.Clone(t.Rules)
+		for k := range t.Relations {
+			r := &t.Relations[k]
+			r.Members = slices.Clone(r.Members)
+			for m := range r.Members {
+				r.Members[m].Point = place[r.Members[m].Point]
+			}
+		}
+		for k := range t.Rules {
+			t.Rules[k].State, t.Rules[k].Measure = place[t.Rules[k].State], place[t.Rules[k].Measure]
+		}
+	}
+}
+
+// merge makes what o saw normal for s too.
+func (s *savedPoint) merge(o *savedPoint) {
+	if o.N == 0 {
+		return
+	}
+	if s.Type != o.Type {
+		return // read differently, their values do not compare
+	}
+	stateful := func(p *savedPoint) bool {
+		return p.Nature == natureConstant.String() || p.Nature == natureState.String()
+	}
+	s.Seen = [2]float64{math.Min(s.Seen[0], o.Seen[0]), math.Max(s.Seen[1], o.Seen[1])}
+	for _, f := range o.Flags {
+		if !slices.Contains(s.Flags, f) {
+			s.Flags = append(s.Flags, f)
+		}
+	}
+	if c := s.Commands; c != nil && o.Commands != nil {
+		c.N += o.Commands.N
+		c.Range = []float64{math.Min(c.Range[0], o.Commands.Range[0]), math.Max(c.Range[1], o.Commands.Range[1])}
+		c.Shown += o.Commands.Shown
+		c.Longest = max(c.Longest, o.Commands.Longest)
+		c.Changes += o.Commands.Changes
+		c.Own += o.Commands.Own
+	} else if c == nil {
+		s.Commands = o.Commands
+	}
+	n, seconds := s.N+o.N, s.Seconds+o.Seconds
+	switch {
+	case stateful(s) && stateful(o):
+		s.States, s.Visits = slices.Clone(s.States), slices.Clone(s.Visits)
+		for i, v := range o.States {
+			if k := slices.Index(s.States, v); k >= 0 {
+				s.Visits[k] += o.Visits[i]
+			} else {
+				s.States, s.Visits = append(s.States, v), append(s.Visits, o.Visits[i])
+			}
+		}
+		s.Nature, s.Transitions = natureState.String(), 0
+		if len(s.States) == 1 {
+			s.Nature = natureConstant.String()
+		}
+		if len(s.States) > maxStates {
+			s.Nature, s.States, s.Visits = natureUnknown.String(), nil, nil
+		}
+	case s.Nature == o.Nature:
+		s.Low, s.High = lower(s.Low, o.Low), higher(s.High, o.High)
+		s.Step = widest(s.Step, o.Step)
+		s.Grain = math.Max(s.Grain, o.Grain)
+		if s.Rest != 0 {
+			s.Rest = max(s.Rest, o.Rest)
+		}
+		if s.Noise != nil && o.Noise != nil {
+			s.Noise = &[2]float64{math.Min(s.Noise[0], o.Noise[0]), math.Max(s.Noise[1], o.Noise[1])}
+		}
+	case stateful(s):
+		// The other saw it move: what it saw counts.
+		seen, flags, commands := s.Seen, s.Flags, s.Commands
+		*s = *o
+		s.Seen, s.Flags, s.Commands = seen, flags, commands
+		s.Low, s.High = lower(s.Low, &seen[0]), higher(s.High, &seen[1])
+	default:
+		s.Low, s.High = lower(s.Low, &o.Seen[0]), higher(s.High, &o.Seen[1])
+	}
+	s.N, s.Seconds = n, seconds
+}
+
+// lower is the lower of two bounds, where nil is none.
+func lower(a, b *float64) *float64 {
+	if a == nil || b == nil {
+		return nil
+	}
+	return finite(math.Min(*a, *b))
+}
+
+func higher(a, b *float64) *float64 {
+	if a == nil || b == nil {
+		return nil
+	}
+	return finite(math.Max(*a, *b))
+}
+
+// widest is the larger of two limits, where 0 is none.
+func widest(a, b float64) float64 {
+	if a == 0 || b == 0 {
+		return 0
+	}
+	return math.Max(a, b)
+}
+
+// Show writes what a section holds, for people.
+func Show(w io.Writer, section json.RawMessage) error {
+	var e Engine
+	e.settings = Settings{}.withDefaults()
+	if err := e.Load(section); err != nil {
+		return err
+	}
+	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tab, "point\tkind\tvalues\texpected\tevery")
+	for _, p := range e.order {
+		f := p.profile
+		expected := "not judged"
+		switch {
+		case len(f.states) > 0:
+			expected = ""
+			for i, s := range f.states {
+				if i > 0 {
+					expected += ", "
+				}
+				expected += p.quantity(s)
+			}
+		case !math.IsInf(f.low, 0):
+			expected = p.quantity(f.low) + " to " + p.quantity(f.high)
+		case f.nature == natureCounter || f.nature == natureDrifting:
+			expected = "steps up to " + p.quantity(f.step)
+		}
+		every := "on change"
+		if p.regular {
+			every = span(p.interval)
+		}
+		fmt.Fprintf(tab, "%s\t%s\t%d\t%s\t%s\n", p.name(), f.nature, f.n, expected, every)
+	}
+	if err := tab.Flush(); err != nil {
+		return err
+	}
+	for _, t := range e.tickers {
+		for _, r := range t.relations {
+			if _, err := fmt.Fprintf(w, "\nrelation of %d points, from %d rows over %s:\n", len(r.members), r.rows, span(int64(r.seconds*1e9))); err != nil {
+				return err
+			}
+			for j := range r.members {
+				m := &r.members[j]
+				if _, err := fmt.Fprintf(w, "  %s to within %s by %s\n", m.point.name(), m.point.quantity(m.limits[0]*m.scale*m.spread), r.reasons(j)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for _, rule := range e.Rules() {
+		if _, err := fmt.Fprintf(w, "rule: %s\n", rule); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reasons names the members that explain member j most.
+func (r *relation) reasons(j int) string {
+	d := len(r.members)
+	weight := make([]float64, d)
+	for i, w := range r.members[j].weights[:d*(1+lags)] {
+		weight[i%d] += math.Abs(float64(w))
+	}
+	order := make([]int, d)
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(weight[b], weight[a]) })
+	out := ""
+	for k, i := range order[:min(3, d)] {
+		if k > 0 {
+			out += ", "
+		}
+		if i == j {
+			out += "its own past"
+		} else {
+			out += r.members[i].point.name()
+		}
+	}
+	return out
+}

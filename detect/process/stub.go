@@ -1,5 +1,0 @@
-package process
-
-type baseline struct{}
-
-func (e *Engine) bind(p *point) {}
