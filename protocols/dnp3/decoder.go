@@ -19,6 +19,9 @@ const (
 	// maxAssociations is how many pairs of addresses of a connection are
 	// followed; the one used longest ago is let go for another.
 	maxAssociations = 256
+	// fewAssociations is how many of them a decoder keeps the memory of for
+	// its next conversation.
+	fewAssociations = 4
 	// maxPending is how many octets of unfinished fragments a connection may
 	// hold, and maxPoolPending all connections of a pool together.
 	maxPending     = 4 * MaxFragment
@@ -119,6 +122,10 @@ func (d *Decoder) Reset(conversation protocols.Conversation) {
 		}
 	}
 	d.conversation = conversation
+	if len(d.associations) > fewAssociations {
+		// Most connections have one: do not keep a flood's memory for them.
+		d.associations = append([]*association(nil), d.associations[:fewAssociations]...)
+	}
 	d.associations = d.associations[:0]
 	d.last = nil
 	d.deadline = 0

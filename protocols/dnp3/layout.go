@@ -164,6 +164,9 @@ type group struct {
 	// is a length (octet strings) or an attribute number.
 	any        *variation
 	variations []variation
+
+	// title is the name of any variation, derived.
+	title string
 }
 
 // variation is one form of a group's objects.
@@ -177,6 +180,8 @@ type variation struct {
 	// Derived from the layout:
 
 	group *group
+	// title is the name of group and variation together.
+	title string
 	// size is the size of an object in octets, 0 if it is not fixed.
 	size int
 	// Where in the object what belongs to a Point lies, -1 where it is not.
@@ -193,7 +198,10 @@ func (v *variation) empty() bool { return len(v.layout) == 0 && v.bits == 0 }
 
 // derive computes from the layout what decoding needs.
 func (v *variation) derive(g *group) {
-	v.group = g
+	v.group, v.title = g, g.name
+	if v.name != "" {
+		v.title += ": " + v.name
+	}
 	v.valueAt, v.flagsAt, v.timeAt, v.statusAt = -1, -1, -1, -1
 	if g.class == classEvent {
 		v.has |= protocols.IsEvent
@@ -243,6 +251,7 @@ func (v *variation) place(f *field, at int8) {
 var byNumber = func() (t [256]*group) {
 	for i := range groups {
 		g := &groups[i]
+		g.title = g.name + ": any variation"
 		for j := range g.variations {
 			g.variations[j].derive(g)
 		}
@@ -283,13 +292,19 @@ func ObjectName(groupNumber, number uint8) string {
 	case g == nil:
 		return ""
 	case number == 0:
-		return g.name + ": any variation"
-	case g.number == 0 && v != nil:
-		return g.name + ": " + AttributeName(number)
+		return g.title
 	case v == nil:
 		return ""
-	case v.name == "":
-		return g.name
+	case g.number == 0:
+		return attributeTitles[number]
 	}
-	return g.name + ": " + v.name
+	return v.title
 }
+
+// attributeTitles are the names of group 0 and each attribute together.
+var attributeTitles = func() (t [256]string) {
+	for i := range t {
+		t[i] = byNumber[0].name + ": " + AttributeName(uint8(i))
+	}
+	return t
+}()
