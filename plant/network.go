@@ -1,7 +1,6 @@
 package plant
 
 import (
-	"container/heap"
 	"math"
 	"math/rand/v2"
 
@@ -28,8 +27,8 @@ const second = int64(1e9)
 // later moments; they are handed on when the time line has come there.
 type network struct {
 	now   int64
-	queue eventHeap
-	out   packetHeap
+	queue timeline[func()]
+	out   timeline[sentPacket]
 	free  [][]byte
 	seq   uint64
 	frame uint64
@@ -41,7 +40,7 @@ type network struct {
 	sink  func(*Packet) error
 	// packet is what sink is given, used again for each.
 	packet Packet
-	err   error
+	err    error
 }
 
 func newNetwork(seed uint64, start int64, sink func(*Packet) error) *network {
@@ -51,7 +50,7 @@ func newNetwork(seed uint64, start int64, sink func(*Packet) error) *network {
 // at has f done at time t.
 func (n *network) at(t int64, f func()) {
 	n.seq++
-	heap.Push(&n.queue, event{max(t, n.now), n.seq, f})
+	n.queue.push(max(t, n.now), n.seq, f)
 }
 
 // every has f done again and again until it returns false; f returns the time
@@ -69,10 +68,10 @@ func (n *network) every(t int64, f func() (next int64, again bool)) {
 // run lets time pass up to end and hands on every packet before it.
 func (n *network) run(end int64) error {
 	for len(n.queue) > 0 && n.queue[0].time < end && n.err == nil {
-		e := heap.Pop(&n.queue).(event)
-		n.flush(e.time)
-		n.now = e.time
-		e.do()
+		t, do := n.queue.pop()
+		n.flush(t)
+		n.now = t
+		do()
 	}
 	n.flush(end)
 	return n.err
@@ -80,9 +79,9 @@ func (n *network) run(end int64) error {
 
 func (n *network) flush(until int64) {
 	for len(n.out) > 0 && n.out[0].time < until && n.err == nil {
-		p := n.out.pop()
+		t, p := n.out.pop()
 		n.frame++
-		n.packet = Packet{Time: p.time, Frame: n.frame, Data: p.data, Attack: p.label}
+		n.packet = Packet{Time: t, Frame: n.frame, Data: p.data, Attack: p.label}
 		n.err = n.sink(&n.packet)
 		n.free = append(n.free, p.data)
 	}
@@ -105,7 +104,7 @@ func (n *network) emit(t int64, label int, frame []byte) {
 	}
 	n.seq++
 	n.sent++
-	n.out.push(sentPacket{t, n.seq, label, frame})
+	n.out.push(t, n.seq, sentPacket{label, frame})
 }
 
 // between draws a time between low and high.
@@ -119,77 +118,10 @@ func (n *network) latency(typical int64) int64 {
 	return typical/2 + int64(float64(typical/2)*math.Exp(0.5*n.rnd.NormFloat64()))
 }
 
-type event struct {
-	time int64
-	seq  uint64
-	do   func()
-}
-
-type eventHeap []event
-
-func (h eventHeap) Len() int { return len(h) }
-func (h eventHeap) Less(i, j int) bool {
-	return h[i].time < h[j].time || h[i].time == h[j].time && h[i].seq < h[j].seq
-}
-func (h eventHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *eventHeap) Push(x any)   { *h = append(*h, x.(event)) }
-func (h *eventHeap) Pop() any {
-	old := *h
-	e := old[len(old)-1]
-	old[len(old)-1] = event{}
-	*h = old[:len(old)-1]
-	return e
-}
-
+// sentPacket is a frame on its way to the tap.
 type sentPacket struct {
-	time  int64
-	seq   uint64
 	label int
 	data  []byte
-}
-
-// packetHeap is a heap without the interface calls of container/heap: every
-// packet goes through it.
-type packetHeap []sentPacket
-
-func (h packetHeap) less(i, j int) bool {
-	return h[i].time < h[j].time || h[i].time == h[j].time && h[i].seq < h[j].seq
-}
-
-func (h *packetHeap) push(p sentPacket) {
-	*h = append(*h, p)
-	a := *h
-	for i := len(a) - 1; i > 0; {
-		up := (i - 1) / 2
-		if !a.less(i, up) {
-			break
-		}
-		a[i], a[up] = a[up], a[i]
-		i = up
-	}
-}
-
-func (h *packetHeap) pop() sentPacket {
-	a := *h
-	top, last := a[0], len(a)-1
-	a[0] = a[last]
-	a[last] = sentPacket{}
-	a = a[:last]
-	for i := 0; ; {
-		least := i
-		for c := 2*i + 1; c <= 2*i+2 && c < last; c++ {
-			if a.less(c, least) {
-				least = c
-			}
-		}
-		if least == i {
-			break
-		}
-		a[i], a[least] = a[least], a[i]
-		i = least
-	}
-	*h = a
-	return top
 }
 
 // host is a machine on the simulated network.
