@@ -252,7 +252,7 @@ func (s *Shard) reports(l *link, e *protocols.Event) {
 func (s *Shard) violations(l *link, e *protocols.Event) {
 	for i := range e.Violations {
 		v := &e.Violations[i]
-		if strings.HasSuffix(v.Kind.Name, ".unanswered") {
+		if strings.HasSuffix(v.Kind.Name, ".unanswered") || strings.HasSuffix(v.Kind.Name, ".no-response") {
 			s.unanswered(l, e)
 			continue
 		}

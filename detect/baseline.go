@@ -103,6 +103,8 @@ type FunctionBaseline struct {
 	Name     string `json:"name"`
 	Effect   string `json:"effect"`
 	Count    uint64 `json:"count"`
+	// Longest is its longest request in octets.
+	Longest int32 `json:"longest,omitempty"`
 	// ResponseMillis is the upper tail of its response times.
 	ResponseMillis extreme.Tail `json:"response_ms"`
 }
@@ -382,7 +384,7 @@ func (l *link) baseline() LinkBaseline {
 	for i := range l.functions {
 		f := &l.functions[i]
 		b.Functions = append(b.Functions, FunctionBaseline{Function: f.function, Sub: f.sub, Role: f.role.String(), Name: f.name,
-			Effect: f.effect.String(), Count: f.count, ResponseMillis: copyTail(f.rtt)})
+			Effect: f.effect.String(), Count: f.count, Longest: f.longest, ResponseMillis: copyTail(f.rtt)})
 	}
 	for i := range l.patterns {
 		p := &l.patterns[i]
@@ -434,7 +436,7 @@ func (b *LinkBaseline) link() *link {
 	}
 	for _, f := range b.Functions {
 		l.functions = append(l.functions, function{function: f.Function, sub: f.Sub, role: byName(f.Role, allRoles), name: f.Name,
-			effect: byName(f.Effect, allEffects), count: f.Count, rtt: copyTail(f.ResponseMillis)})
+			effect: byName(f.Effect, allEffects), count: f.Count, longest: f.Longest, rtt: copyTail(f.ResponseMillis)})
 	}
 	for _, p := range b.Requested {
 		np := pattern{hash: p.Hash, function: int32(p.Function), changes: l.functions[p.Function].effect.Changes(), count: p.Count, first: p.First,

@@ -470,6 +470,16 @@ func oddHour(l *link, e *protocols.Event, hour int) *Finding {
 	return f
 }
 
+func tooLong(l *link, g *function, e *protocols.Event) *Finding {
+	f := about(KindSize, KindSize.Severity, l, e)
+	f.Key += fmt.Sprintf("/size %d.%d", e.Function, e.Sub)
+	f.Title = fmt.Sprintf("%s sent an unusually long %s to %s", addr(e.Client().IP), functionWord(e.Name, e.Function), device(l))
+	f.Observed = fmt.Sprintf("%s sent %s of %d octets to %s.", addr(e.Client().IP), functionWord(e.Name, e.Function), e.Size, device(l))
+	f.Expected = fmt.Sprintf("The longest of %s before had %d octets.", count(g.count), g.longest)
+	explain(f)
+	return f
+}
+
 func tellTakeover(f *Finding, device string) {
 	f.Title = fmt.Sprintf("%s restarted, set the clock of and configured %s", addr(f.Client.Endpoint.IP), device)
 	f.Observed = fmt.Sprintf("Within an hour %s restarted %s, set its clock and changed its configuration.", addr(f.Client.Endpoint.IP), device)

@@ -200,6 +200,26 @@ var (
 		Decision:   "Whether a device reports unasked is learned.",
 		Action:     "Ask whether unsolicited reporting was enabled; if not, someone may answer in its place.",
 		Techniques: []string{"T0856"}}
+	KindAnsweredTwice = &Kind{Name: "sequence.answered-twice", Severity: protocols.High,
+		Meaning:    "A request got two answers: somebody else may be answering too.",
+		Decision:   "No statistic: each request has one answer (Modbus Application Protocol V1.1b3, 4.1). A link that did so in the learning is not told again.",
+		Action:     "Compare the two answers in the packets of the alert, and their network cards.",
+		Techniques: []string{"T0830", "T0856"}}
+	KindResponseUnasked = &Kind{Name: "sequence.response-without-request", Severity: protocols.Medium,
+		Meaning:    "An answer came that no request asked for.",
+		Decision:   "No statistic: an answer belongs to a request (Modbus Application Protocol V1.1b3, 4.1; IEEE 1815-2012, 4.3). What the tap lost is taken into account.",
+		Action:     "Look whether the answer came from the device's own network card; forged values are brought in this way.",
+		Techniques: []string{"T0856", "T0830"}}
+	KindUnsolicitedTurn = &Kind{Name: "sequence.unsolicited-out-of-turn", Severity: protocols.Medium,
+		Meaning:    "An outstation reports unasked although its master switched that off.",
+		Decision:   "No statistic: IEEE 1815-2012, 4.4.",
+		Action:     "Look whether the report came from the outstation's own network card; forged events are brought in this way.",
+		Techniques: []string{"T0856"}}
+	KindSize = &Kind{Name: "message.size", Severity: protocols.Low,
+		Meaning:    "A message of a function whose size does not follow from its addresses is longer than any before.",
+		Decision:   "The longest request of each function without addresses is learned from at least 200 of them; this one is more than twice as long.",
+		Action:     "Look what the message carries: a program, a file, or data that does not belong there.",
+		Techniques: []string{"T0843", "T0869"}}
 	KindTakeover = &Kind{Name: "sequence.restart-time-configure", Severity: protocols.High,
 		Meaning:    "A device was restarted, its clock set and its reporting configured by the same host, which never did so: the pattern of a takeover.",
 		Decision:   "Restart, time and configure effects by one client on one server within an hour, at least one of them never seen on the link.",
@@ -240,7 +260,7 @@ var kinds = []*Kind{
 	KindBroadcast, KindExceptionNew, KindExceptionBurst, KindIINNew, KindMalformedBurst, KindPollStopped, KindPollPace,
 	KindResponseLate, KindHours, KindDeviceSilent, KindDeviceRestarted, KindFloodMessages, KindFloodHosts, KindFloodConnections,
 	KindScanHost, KindScanPort, KindScanUnit, KindScanRegister, KindScanFunction, KindOperateWithoutSelect, KindSelectDiffers,
-	KindUnsolicitedNew, KindTakeover, KindARPConflict, KindARPUnasked, KindOverlap, KindTTLChanged, KindStorm,
+	KindUnsolicitedNew, KindAnsweredTwice, KindResponseUnasked, KindUnsolicitedTurn, KindSize, KindTakeover, KindARPConflict, KindARPUnasked, KindOverlap, KindTTLChanged, KindStorm,
 }
 
 // Kinds returns the kinds of the behaviour detectors in alphabetical order. The
@@ -253,7 +273,15 @@ func Kinds() []*Kind {
 
 // sequenceKinds are violations that are kinds of their own: what a master does
 // out of order matters more than how a message is written.
-var sequenceKinds = map[string]*Kind{".operate-without-select": KindOperateWithoutSelect, ".select-operate-differ": KindSelectDiffers}
+var sequenceKinds = map[string]*Kind{
+	".operate-without-select":   KindOperateWithoutSelect,
+	".select-operate-differ":    KindSelectDiffers,
+	".answered-twice":           KindAnsweredTwice,
+	".response-without-request": KindResponseUnasked,
+	".unsolicited-response":     KindResponseUnasked,
+	".unsolicited-exception":    KindResponseUnasked,
+	".unsolicited-disabled":     KindUnsolicitedTurn,
+}
 
 // conformance maps a violation kind to the kind of finding it makes. It is
 // written the first time a violation is seen anywhere in the process.

@@ -64,7 +64,9 @@ type function struct {
 	// rtt is the upper tail of its response times, in milliseconds.
 	rtt extreme.Tail
 	// late are the last eight answers, a bit each, set for a late one.
-	late    uint8
+	late uint8
+	// longest is the longest request, in octets.
+	longest int32
 	lateAt  float64
 	rttDone bool
 }

@@ -103,6 +103,7 @@ func mergeLinks(a, b *LinkBaseline) LinkBaseline {
 			k = len(x.functions) - 1
 		} else {
 			x.functions[k].count += f.count
+			x.functions[k].longest = max(x.functions[k].longest, f.longest)
 			x.functions[k].rtt.Merge(&f.rtt)
 		}
 		place[i] = int32(k)

@@ -38,6 +38,9 @@ func (s *Shard) request(l *link, e *protocols.Event) {
 	}
 	f := &l.functions[p.function]
 	f.count++
+	if int32(e.Size) > f.longest {
+		s.longer(l, f, e)
+	}
 	if p.changes {
 		s.change(l, e, p)
 		s.takeover(l, e, false)
@@ -46,6 +49,18 @@ func (s *Shard) request(l *link, e *protocols.Event) {
 	if !l.watching && l.requests&63 == 0 {
 		s.ripe(l, e.Clock)
 	}
+}
+
+// longer takes a request that is longer than any of its function before.
+func (s *Shard) longer(l *link, f *function, e *protocols.Event) {
+	if !l.watching || f.count < 200 && len(e.Ranges) == 0 {
+		f.longest = int32(e.Size)
+		return
+	}
+	if len(e.Ranges) > 0 || e.Size <= 2*int(f.longest) {
+		return
+	}
+	s.finding(e, noteFinding, tooLong(l, f, e))
 }
 
 // take learns the function and the addresses of a request and returns the index

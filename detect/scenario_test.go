@@ -137,6 +137,11 @@ type modbusRequest struct {
 	silent         bool // no answer
 	broadcast      bool
 	violation      *protocols.ViolationKind
+	size           int
+}
+
+func vendor(size int) modbusRequest {
+	return modbusRequest{client: master, server: plcA, unit: 1, function: 90, name: "UMAS", effect: protocols.Session, size: size}
 }
 
 func registers(first, n uint32) []protocols.Range {
@@ -161,6 +166,7 @@ func (s *scene) modbus(r modbusRequest) {
 	e.Proto, e.Transport, e.Role, e.FromClient = protocols.ProtoModbus, protocols.TCP, protocols.RoleRequest, true
 	e.Src, e.Dst = end(r.client, 40000), end(r.server, 502)
 	e.Unit, e.Function, e.Name, e.Effect, e.Broadcast = r.unit, r.function, r.name, r.effect, r.broadcast
+	e.Size = r.size
 	e.Ranges = append(e.Ranges, r.ranges...)
 	if r.violation != nil {
 		e.Violate(r.violation, 1, 2)
@@ -187,6 +193,9 @@ func (s *scene) modbus(r modbusRequest) {
 var (
 	unanswered = &protocols.ViolationKind{Name: "test.unanswered", Severity: protocols.Low, Clause: "x", Meaning: "No answer."}
 	malformed  = &protocols.ViolationKind{Name: "test.length", Severity: protocols.Medium, Clause: "x", Meaning: "The length is wrong.", Units: "octets"}
+	twice      = &protocols.ViolationKind{Name: "test.answered-twice", Severity: protocols.High, Clause: "x", Meaning: "Twice."}
+	unasked    = &protocols.ViolationKind{Name: "test.response-without-request", Severity: protocols.High, Clause: "x", Meaning: "Unasked."}
+	disabled   = &protocols.ViolationKind{Name: "test.unsolicited-disabled", Severity: protocols.Medium, Clause: "x", Meaning: "Disabled."}
 	noSelect   = &protocols.ViolationKind{Name: "test.operate-without-select", Severity: protocols.High, Clause: "x", Meaning: "No select."}
 	otherSel   = &protocols.ViolationKind{Name: "test.select-operate-differ", Severity: protocols.High, Clause: "x", Meaning: "They differ."}
 )
@@ -472,6 +481,25 @@ var attacks = map[string]attack{
 	"a scan of functions": {kind: detect.KindScanFunction, severity: protocols.High, do: func(s *scene) {
 		for i := uint8(0); i < 20; i++ {
 			s.modbus(modbusRequest{client: "10.0.0.66", server: plcA, unit: 1, function: 65 + i, name: "vendor", effect: protocols.EffectNone, exception: 1})
+		}
+	}},
+	"a request answered twice": {kind: detect.KindAnsweredTwice, severity: protocols.High, do: func(s *scene) {
+		r := read(master, plcA, 0, 10)
+		r.violation = twice
+		s.modbus(r)
+	}},
+	"an answer to nothing": {kind: detect.KindResponseUnasked, severity: protocols.High, do: func(s *scene) {
+		s.dnp3(dnp3Message{client: master, server: station, function: 129, name: "RESPONSE", role: protocols.RoleResponse, violation: unasked})
+	}},
+	"a report that was switched off": {kind: detect.KindUnsolicitedTurn, severity: protocols.Medium, do: func(s *scene) {
+		s.dnp3(dnp3Message{client: master, server: station, function: 130, name: "UNSOLICITED_RESPONSE", role: protocols.RoleUnsolicited, violation: disabled})
+	}},
+	"a message far longer than ever": {kind: detect.KindSize, severity: protocols.Low, do: func(s *scene) {
+		s.modbus(vendor(250))
+	}, before: func(s *scene) {
+		for i := 0; i < 300; i++ {
+			s.modbus(vendor(10 + i%5))
+			s.clock += int64(time.Second)
 		}
 	}},
 	"an operate without its select": {kind: detect.KindOperateWithoutSelect, severity: protocols.High, do: func(s *scene) {

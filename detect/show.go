@@ -80,8 +80,13 @@ func (b *Baseline) Show(w io.Writer) error {
 		plural(b.Messages, "message", "messages"), plural(uint64(len(b.Links)), "link", "links"), plural(uint64(len(b.Hosts)), "host", "hosts"))
 	out.line("Learning: %s.", b.Progress())
 	out.line("")
+	opened := map[connKey]uint64{}
+	for _, c := range b.Connections {
+		opened[connKey{c.Client.As16(), c.Server.As16(), c.Port}] = c.Count
+	}
 	for i := range b.Links {
-		b.Links[i].show(out)
+		l := &b.Links[i]
+		l.show(out, opened[connKey{l.Client.As16(), l.Server.As16(), l.Port}])
 	}
 	if len(b.Connections) > 0 {
 		out.line("Connections")
@@ -148,9 +153,17 @@ func (l *LinkBaseline) Name() string {
 	return s + fmt.Sprintf(" unit %d", l.Unit)
 }
 
-func (l *LinkBaseline) show(out *writer) {
+func (l *LinkBaseline) show(out *writer, opened uint64) {
 	out.line("%s, port %d", l.Name(), l.Port)
 	out.line("  %s from %s to %s; refused %s, unanswered %s", plural(l.Messages, "message", "messages"), date(l.First), date(l.Last), count(l.Refused), count(l.Unanswered))
+	switch {
+	case opened == 0:
+		out.line("  sessions: kept open, opened before the learning")
+	case 2*opened > l.Requests:
+		out.line("  sessions: opened for each request")
+	default:
+		out.line("  sessions: kept open, opened %s", plural(opened, "time", "times"))
+	}
 	out.line("  learning: %s", l.Progress())
 	for _, f := range l.Functions {
 		s := fmt.Sprintf("%s, %s, %s", functionWord(f.Name, f.Function), f.Effect, plural(f.Count, "time", "times"))

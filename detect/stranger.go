@@ -293,6 +293,7 @@ func (s *Site) strangeCommand(st *strange, e *seen) *Finding {
 func (s *Site) strangeViolation(st *strange, e *seen, v *protocols.ViolationKind) {
 	kind := ConformanceKind(v)
 	f := strangeAbout(kind, v.Severity, e)
+	f.Techniques = kind.Techniques
 	f.Title = fmt.Sprintf("a message between %s and %s breaks the standard: %s", addr(e.client().IP), strangeDevice(e), v.Name)
 	f.Observed = v.Meaning
 	f.Expected = fmt.Sprintf("The standard (%s) requires otherwise, and the link was not there in the learning.", v.Clause)
