@@ -70,6 +70,7 @@ its last object. One fragment is one message; the frame given is the packet that
 		row("`iin`", "names of the internal indications that are set; only in responses")
 		row("`objects`", "the object headers: `group`, `variation`, `name`, `qualifier`, `start` and `stop` or `count`, and `points`")
 		row("`points`", "the objects behind a header: `index` (counted from 0 where the qualifier gives none; `size` where it gives that) and the fields of the layout below. `flags` are names; the state of a binary is `value`. A number with named values has its name beside it, as `status` and `status_name`. `time` is RFC 3339, UTC; a `relative_ms` counts from the common time of occurrence before it, and `time` is the sum. Octets are hexadecimal.")
+		row("`files`", "the files that the message opens, transfers, describes or closes: `name`, `size` (announced, or transferred so far), `complete` once the last block went by and none was missed, and then `sha256` of the whole content")
 		row("`unparsed`", "octets at the end that could not be decoded, with a violation that says why")
 	})
 	b.WriteString(`Frames without a message (link status, reset, acknowledgement) are messages of role ` + "`link`" + `. A link frame that is sent

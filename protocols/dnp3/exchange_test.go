@@ -3,6 +3,7 @@ package dnp3
 import (
 	"crypto/sha256"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/weir-ics/weir/protocols"
@@ -196,6 +197,9 @@ func TestATransferredFileIsKnownByItsDigest(t *testing.T) {
 				}
 				if f.Complete {
 					complete++
+					if want := fmt.Sprintf(`"files":[{"name":"../app/logic.bin","size":1234,"complete":true,"sha256":"%x"}]`, sha256.Sum256(content)); !strings.Contains(e.json, want) {
+						t.Errorf("mode %d: %s does not hold %s", mode, e.json, want)
+					}
 					if f.Size != 1234 || f.SHA256 != sha256.Sum256(content) {
 						t.Errorf("mode %d: size %d, digest %x", mode, f.Size, f.SHA256)
 					}

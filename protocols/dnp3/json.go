@@ -14,7 +14,7 @@ import (
 var _ protocols.Detail = (*Message)(nil)
 
 // AppendFields implements protocols.Detail: the fields link, transport_seq,
-// app, iin, objects and unparsed.
+// app, iin, objects, unparsed and files.
 func (m *Message) AppendFields(dst []byte) []byte {
 	dst = m.Link.appendJSON(append(dst, `,"link":`...))
 	if m.HasTransport {
@@ -51,7 +51,30 @@ func (m *Message) AppendFields(dst []byte) []byte {
 	if len(m.Unparsed) > 0 {
 		dst = appendHex(append(dst, `,"unparsed":`...), m.Unparsed)
 	}
+	for i := range m.Files {
+		if i == 0 {
+			dst = append(dst, `,"files":[`...)
+		} else {
+			dst = append(dst, ',')
+		}
+		dst = appendFile(dst, &m.Files[i])
+		if i == len(m.Files)-1 {
+			dst = append(dst, ']')
+		}
+	}
 	return dst
+}
+
+// appendFile appends a file that a message names or whose transfer it
+// completes.
+func appendFile(dst []byte, f *protocols.File) []byte {
+	dst = appendText(append(dst, `{"name":`...), f.Name)
+	dst = strconv.AppendUint(append(dst, `,"size":`...), uint64(f.Size), 10)
+	dst = appendBool(append(dst, ','), "complete", f.Complete)
+	if f.Complete {
+		dst = appendHex(append(dst, `,"sha256":`...), f.SHA256[:])
+	}
+	return append(dst, '}')
 }
 
 func (h *LinkHeader) appendJSON(dst []byte) []byte {

@@ -1,5 +1,7 @@
 package dnp3
 
+import "github.com/weir-ics/weir/protocols"
+
 // Message is the DNP3 part of an Event, its Detail. It is filled again for each
 // message, and its octets alias the packet or the decoder's buffers, so it is
 // valid during the call only.
@@ -21,6 +23,8 @@ type Message struct {
 	Objects []Object
 	// Fragment is the whole application fragment.
 	Fragment []byte
+	// Files are the files that the message names, as in the event.
+	Files []protocols.File
 	// Unparsed is the end of the fragment that could not be decoded.
 	Unparsed []byte
 }

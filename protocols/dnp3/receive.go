@@ -291,6 +291,7 @@ func (d *Decoder) fragment(dir protocols.Direction, at protocols.Stamp, a *assoc
 		d.relate(a, ev, m, &r, at)
 	}
 	d.followFiles(a, ev, m)
+	m.Files = ev.Files
 	d.send(ev)
 }
 
