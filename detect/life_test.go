@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -112,6 +113,33 @@ func TestAlertIDsDependOnWhatIsFoundAndNotOnWhenOrWhere(t *testing.T) {
 	}
 	if diff := cmp.Diff(ids(0, 0), ids(1234*time.Hour, 99)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// tagList names one host and one coil.
+type tagList struct{}
+
+func (tagList) Host(ip netip.Addr) string {
+	if ip.String() == plcA {
+		return "the pump house"
+	}
+	return ""
+}
+
+func (tagList) Point(device netip.Addr, _ protocols.Proto, unit uint16, kind protocols.PointKind, index uint32) string {
+	if device.String() == plcA && unit == 1 && kind == protocols.KindCoil && index == 1 {
+		return "P3 start"
+	}
+	return ""
+}
+
+func TestAnAlertSaysTheNamesOfHostsAndPoints(t *testing.T) {
+	s := learned(t, 1, nil)
+	s.site.SetNames(tagList{})
+	s.modbus(operate(plcB, plcA, 1))
+	a := only(t, s.finish(), detect.KindRoleNew)
+	if a.Server.Name != "the pump house" || a.Points[0].Name != "P3 start" || !strings.Contains(a.Explanation, "10.0.0.21 is the pump house, coil 1 is P3 start.") {
+		t.Errorf("no names in %s", a.AppendJSON(nil))
 	}
 }
 

@@ -47,6 +47,8 @@ type manager struct {
 	decisions []Decision
 	stats     AlertStats
 	inc       incidents
+	// name fills in the names of a finding that becomes an alert.
+	name func(*Finding)
 
 	windowStart int64
 	inWindow    int
@@ -106,6 +108,9 @@ func (m *manager) take(f *Finding, clock int64) {
 	l.open = true
 	l.seen, l.ending = clock, 0
 	l.alert = Alert{Finding: *f, ID: alertID(f.Kind.Name, f.Key, l.episode), State: Raised, Count: 1, End: f.Time}
+	if m.name != nil {
+		m.name(&l.alert.Finding)
+	}
 	l.told = 1
 	if end, ok := m.endOf(l); ok {
 		m.due(end)
@@ -127,6 +132,11 @@ func (m *manager) update(l *life, f *Finding, clock int64) {
 	a.Points = addPoints(a.Points, f.Points)
 	worse := f.Severity > a.Severity
 	if worse {
+		if m.name != nil {
+			named := *f
+			m.name(&named)
+			f = &named
+		}
 		a.Severity, a.Title, a.Observed, a.Expected, a.Explanation = f.Severity, f.Title, f.Observed, f.Expected, f.Explanation
 		a.Function, a.FunctionName = f.Function, f.FunctionName
 		a.Techniques = addNames(append([]string(nil), f.Techniques...), a.Techniques)
@@ -304,7 +314,7 @@ func addPoints(points, more []PointRef) []PointRef {
 				merged = true
 				break
 			}
-			if *q == p {
+			if q.Kind == p.Kind && q.First <= p.First && p.Last <= q.Last {
 				merged = true
 				break
 			}

@@ -86,6 +86,7 @@ type Site struct {
 
 	notes       []ordered
 	added       []note
+	names       Names
 	out         Output
 	stats       SiteStats
 	linksToldAt int64
@@ -97,6 +98,7 @@ func NewSite(settings Settings, schedule *Schedule, baseline *Baseline, shards [
 	s := &Site{settings: settings, schedule: schedule, shards: shards, strangers: map[linkKey]*strange{}, actors: map[netip.Addr]*actor{},
 		manager: newManager(settings), hosts: hosts{limit: settings.MaxHosts, all: map[netip.Addr]*host{}}, arp: map[[6]byte]*unasked{},
 		baseline: baseline, pairs: map[pairProto]struct{}{}}
+	s.manager.name = s.name
 	if baseline != nil {
 		s.know(baseline)
 		s.manager.decisions = append(s.manager.decisions, baseline.Decisions...)
