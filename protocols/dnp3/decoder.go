@@ -25,7 +25,7 @@ const (
 	// maxPending is how many octets of unfinished fragments a connection may
 	// hold, and maxPoolPending all connections of a pool together.
 	maxPending     = 4 * MaxFragment
-	maxPoolPending = 64 * MaxFragment
+	maxPoolPending = 1024 * MaxFragment
 	// responseTimeout is how long a request waits for its response before it
 	// counts as unanswered, in nanoseconds of packet time.
 	responseTimeout = 30_000_000_000
@@ -150,6 +150,7 @@ func Probe(data []byte) protocols.Verdict {
 
 // Stream implements protocols.Decoder.
 func (d *Decoder) Stream(dir protocols.Direction, at protocols.Stamp, data []byte) {
+	d.settle(at)
 	s := &d.sides[dir&1]
 	d.pool.Stats.Octets += uint64(len(data))
 	if s.skip > 0 {
@@ -188,6 +189,7 @@ func missing(frame []byte) int {
 
 // Gap implements protocols.Decoder.
 func (d *Decoder) Gap(dir protocols.Direction, at protocols.Stamp, lost int) {
+	d.settle(at)
 	s := &d.sides[dir&1]
 	d.pool.Stats.LostOctets += uint64(max(lost, 0))
 	if len(s.buf) >= headerSize && lost > 0 {
@@ -209,6 +211,7 @@ func (d *Decoder) Gap(dir protocols.Direction, at protocols.Stamp, lost int) {
 
 // Datagram implements protocols.Decoder.
 func (d *Decoder) Datagram(dir protocols.Direction, at protocols.Stamp, data []byte) {
+	d.settle(at)
 	d.pool.Stats.Octets += uint64(len(data))
 	s := &d.sides[dir&1]
 	s.synced, s.doubt = true, 0
@@ -323,6 +326,14 @@ func begins(rest, after []byte) bool {
 	return true
 }
 
+// settle lets time-outs fire that were due before the input at hand, so that
+// what is decoded does not depend on how often Advance is called.
+func (d *Decoder) settle(at protocols.Stamp) {
+	if d.deadline != 0 && at.Clock >= d.deadline {
+		d.Advance(at.Clock)
+	}
+}
+
 // Advance implements protocols.Decoder.
 func (d *Decoder) Advance(clock int64) (next int64) {
 	if d.deadline == 0 || clock < d.deadline {
@@ -361,11 +372,16 @@ func (d *Decoder) halfOf(a *association, dir protocols.Direction) *half {
 	return &a.halves[1]
 }
 
-// drop lets go of an unfinished fragment.
+// drop lets go of an unfinished fragment, if there is one.
 func (d *Decoder) drop(h *half) {
-	if h.buf == nil {
-		return
+	if h.buf != nil {
+		d.pool.Stats.Unfinished++
+		d.release(h)
 	}
+}
+
+// release gives back the memory of a fragment.
+func (d *Decoder) release(h *half) {
 	d.pending -= len(h.buf)
 	d.pool.pending -= len(h.buf)
 	d.pool.give(h.buf)

@@ -187,7 +187,7 @@ func (e *exchange) response(ev *protocols.Event, m *Message, r *objectsResult, a
 	case c.FIR && c.Seq != e.requestSeq:
 		ev.Violate(ResponseSequence, int64(c.Seq), int64(e.requestSeq))
 	case c.FIR:
-		ev.RTT = at.Time - e.requestTime
+		ev.RTT = max(at.Time-e.requestTime, 0)
 		e.close(ev, m, r)
 	case e.more && c.Seq == e.moreSeq:
 		ev.RequestFrame, ev.Effect = e.requestFrame, functions[e.request].effect

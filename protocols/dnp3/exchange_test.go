@@ -3,6 +3,7 @@ package dnp3
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -82,6 +83,30 @@ func TestAnUnansweredRequestIsToldAtItsDeadline(t *testing.T) {
 	}
 	if d.pool.Stats.Unanswered != 1 {
 		t.Errorf("%d counted as unanswered", d.pool.Stats.Unanswered)
+	}
+}
+
+// TestTimeOutsDoNotDependOnHowOftenTimeIsTold gives a late response with and
+// without a call of Advance before it.
+func TestTimeOutsDoNotDependOnHowOftenTimeIsTold(t *testing.T) {
+	decode := func(advance bool) (list []string) {
+		var l line
+		var r recorder
+		d := NewDecoder(conversation, r.emit, nil)
+		d.Stream(0, protocols.Stamp{Time: 1000, Clock: 1000, Frame: 1}, l.request(Single(3), FunctionRead, 60, 1, 6).octets)
+		const late = 2000 + responseTimeout
+		if advance {
+			d.Advance(late)
+		}
+		d.Stream(1, protocols.Stamp{Time: late, Clock: late, Frame: 2}, l.response(Single(3), FunctionResponse, 0).octets)
+		for _, e := range r.events {
+			list = append(list, fmt.Sprint(e.Time, e.Frame, e.Role, e.kinds))
+		}
+		return list
+	}
+	told, untold := decode(true), decode(false)
+	if !slices.Equal(told, untold) || len(told) != 3 {
+		t.Errorf("with Advance %v, without %v", told, untold)
 	}
 }
 

@@ -179,7 +179,7 @@ func (d *Decoder) followFile(a *association, ev *protocols.Event, m *Message, o 
 		if f == nil {
 			return
 		}
-		ev.Files = append(ev.Files, protocols.File{Name: f.name, Size: size})
+		ev.Files = append(ev.Files, protocols.File{Name: f.name, Size: max(size, f.size)})
 		if isResponse(m.Function) && a.request == FunctionCloseFile && object[12] == 0 {
 			f.used = false
 		}

@@ -98,7 +98,7 @@ func (h *half) settle(v *found, header *LinkHeader, other *half, at protocols.St
 	rtt = -1
 	switch other.due {
 	case dueAnswer:
-		rtt, frame = at.Time-other.dueTime, other.dueFrame
+		rtt, frame = max(at.Time-other.dueTime, 0), other.dueFrame
 		other.due = dueNothing
 	case dueNothing:
 		v.add(UnexpectedSecondary, int64(header.Function), 0)
@@ -216,7 +216,7 @@ func (d *Decoder) segment(dir protocols.Direction, at protocols.Stamp, a *associ
 	}
 	whole := h.buf
 	d.fragment(dir, at, a, header, seq, v, whole)
-	d.drop(h)
+	d.release(h)
 }
 
 // segmentNotice emits what is wrong with a frame whose segment completes no

@@ -12,8 +12,9 @@ type Stats struct {
 	Segments, SegmentsDropped uint64
 	// Retransmissions is confirmed frames sent again.
 	Retransmissions uint64
-	// Fragments is application fragments decoded.
-	Fragments uint64
+	// Fragments is application fragments decoded, Unfinished those that began
+	// and never ended.
+	Fragments, Unfinished uint64
 	// Objects is object headers, Points values in them, PointsDropped those
 	// past the bound a message.
 	Objects, Points, PointsDropped uint64
@@ -22,7 +23,7 @@ type Stats struct {
 	// Unanswered is requests without a response.
 	Unanswered uint64
 	// AssociationsEvicted and FilesEvicted are state let go to stay within
-	// bounds; ReassemblyDropped is fragments let go for the same reason.
+	// bounds; ReassemblyDropped is the unfinished fragments let go for that.
 	AssociationsEvicted, FilesEvicted, ReassemblyDropped uint64
 }
 
@@ -38,6 +39,7 @@ func (s *Stats) Each(f func(name string, value uint64)) {
 	f("dnp3.segments-dropped", s.SegmentsDropped)
 	f("dnp3.retransmissions", s.Retransmissions)
 	f("dnp3.fragments", s.Fragments)
+	f("dnp3.fragments-unfinished", s.Unfinished)
 	f("dnp3.objects", s.Objects)
 	f("dnp3.points", s.Points)
 	f("dnp3.points-dropped", s.PointsDropped)
