@@ -160,7 +160,7 @@ type csvSurvey struct {
 func (t *csvTable) reader(r io.Reader) *csv.Reader {
 	b := bufio.NewReaderSize(r, 1<<16)
 	if mark, _ := b.Peek(3); string(mark) == "\ufeff" {
-		b.Discard(3)
+		_, _ = b.Discard(3)
 	}
 	if t.comma == 0 {
 		t.comma = t.opt.Comma
@@ -347,7 +347,7 @@ func (t *csvTable) rows(r io.Reader, f func(row []string) error) error {
 	first := true
 	for {
 		row, err := c.Read()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -357,7 +357,7 @@ func (t *csvTable) rows(r io.Reader, f func(row []string) error) error {
 		if first && t.names == nil {
 			header := append([]string(nil), row...)
 			sample, err := c.Read()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return errors.New("the table has no rows")
 			} else if err != nil {
 				return err

@@ -3,6 +3,7 @@ package plant
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -63,7 +64,7 @@ func ReadLabels(r io.Reader) (Labels, error) {
 	d := json.NewDecoder(r)
 	for {
 		var l Label
-		if err := d.Decode(&l); err == io.EOF {
+		if err := d.Decode(&l); errors.Is(err, io.EOF) {
 			return labels, nil
 		} else if err != nil {
 			return nil, fmt.Errorf("read labels: label %d: %w", len(labels)+1, err)
@@ -95,7 +96,7 @@ func (m *frameMarks) mark(frame uint64, malicious bool) {
 	} else {
 		m.line = append(m.line, ";0\n"...)
 	}
-	m.w.Write(m.line)
+	_, _ = m.w.Write(m.line) // an error stays with the writer: flush tells it
 }
 
 func (m *frameMarks) flush() error {

@@ -102,13 +102,13 @@ func Serve(ctx context.Context, opt LiveOptions) (*Live, error) {
 	l.wait.Go(func() {
 		<-ctx.Done()
 		for _, n := range l.listeners {
-			n.Close()
+			_ = n.Close()
 		}
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.closed = true
 		for c := range l.conns {
-			c.Close()
+			_ = c.Close()
 		}
 	})
 	return l, nil
@@ -163,7 +163,7 @@ func (l *Live) Write(name string, v float64) error {
 func (l *Live) Close() {
 	l.cancel()
 	for _, n := range l.listeners {
-		n.Close()
+		_ = n.Close()
 	}
 	l.wait.Wait()
 }
@@ -201,12 +201,12 @@ func (l *Live) listen(h *host, port, offset, standard int, serve func(net.Conn))
 			}
 			l.mu.Unlock()
 			if full {
-				c.Close()
+				_ = c.Close()
 				continue
 			}
 			l.wait.Go(func() {
 				serve(c)
-				c.Close()
+				_ = c.Close()
 				l.mu.Lock()
 				delete(l.conns, c)
 				l.mu.Unlock()
@@ -345,7 +345,7 @@ func newLiveHMI(l *Live, name string, plan []poll) *liveHMI {
 }
 
 func (h *liveHMI) poll(ctx context.Context) {
-	defer h.handler.Close()
+	defer func() { _ = h.handler.Close() }()
 	rnd := rand.New(rand.NewPCG(h.live.opt.Seed, 5))
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -363,7 +363,7 @@ func (h *liveHMI) poll(ctx context.Context) {
 				if ctx.Err() == nil { // else the servers are going down
 					h.live.failures.Add(1)
 				}
-				h.handler.Close()
+				_ = h.handler.Close()
 				break
 			}
 			h.live.reads.Add(1)
@@ -415,11 +415,11 @@ func (l *Live) masterLoop(ctx context.Context) {
 		var d net.Dialer
 		c, err := d.DialContext(ctx, "tcp", l.addrs[l.site.rtuHost.name])
 		if err == nil {
-			stop := context.AfterFunc(ctx, func() { c.Close() })
+			stop := context.AfterFunc(ctx, func() { _ = c.Close() })
 			m := &liveMaster{live: l, conn: c, in: wire.NewFragmentReader(c)}
 			err = m.run(ctx)
 			stop()
-			c.Close()
+			_ = c.Close()
 		}
 		if err != nil && ctx.Err() == nil {
 			l.failures.Add(1)
@@ -449,7 +449,9 @@ func (m *liveMaster) send(fragment []byte) error {
 
 // receive reads one fragment and confirms it if it asks for that.
 func (m *liveMaster) receive(within time.Duration) (fragment []byte, err error) {
-	m.conn.SetReadDeadline(time.Now().Add(within))
+	if err := m.conn.SetReadDeadline(time.Now().Add(within)); err != nil {
+		return nil, err
+	}
 	for {
 		_, fragment, err = m.in.Next()
 		if err != nil || len(fragment) >= 4 {

@@ -3,6 +3,7 @@ package plant
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"math"
 	"net"
 	"testing"
@@ -54,7 +55,8 @@ func TestAnOrdinaryClientReadsAndWritesAPLC(t *testing.T) {
 		b, err := c.ReadDiscreteInputs(0, 1)
 		return err == nil && b[0]&1 == 1
 	})
-	if _, err := c.ReadHoldingRegisters(5000, 1); err == nil || err.(*modbus.ModbusError).ExceptionCode != modbus.ExceptionCodeIllegalDataAddress {
+	var refused *modbus.ModbusError
+	if _, err := c.ReadHoldingRegisters(5000, 1); !errors.As(err, &refused) || refused.ExceptionCode != modbus.ExceptionCodeIllegalDataAddress {
 		t.Errorf("a register that is not there gives %v", err)
 	}
 	h.SlaveId = 77

@@ -116,8 +116,8 @@ func (t *Tag) words(r []uint16) uint32 {
 // WriteTags writes a tag list as CSV, with the columns device, unit, table,
 // address, name, type, order, scale, offset, engineering_unit, low, high.
 func WriteTags(w io.Writer, tags []Tag) error {
-	c := csv.NewWriter(w)
-	c.Write([]string{"device", "unit", "table", "address", "name", "type", "order", "scale", "offset", "engineering_unit", "low", "high"})
+	c := csv.NewWriter(w) // keeps its first error, see below
+	_ = c.Write([]string{"device", "unit", "table", "address", "name", "type", "order", "scale", "offset", "engineering_unit", "low", "high"})
 	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 	for i := range tags {
 		t := &tags[i]
@@ -125,7 +125,7 @@ func WriteTags(w io.Writer, tags []Tag) error {
 		if t.Low != 0 || t.High != 0 {
 			low, high = number(t.Low), number(t.High)
 		}
-		c.Write([]string{
+		_ = c.Write([]string{
 			t.Device.String(), strconv.Itoa(int(t.Unit)), t.Table.String(), strconv.Itoa(int(t.Address)), t.Name,
 			t.Type, t.Order, number(t.scale()), number(t.Offset), t.EngineeringUnit, low, high,
 		})

@@ -65,12 +65,12 @@ func (f *FragmentReader) frame() (LinkHeader, []byte, error) {
 			return h, nil, err
 		}
 		if head[0] != 0x05 || head[1] != 0x64 || head[2] < 5 || CRC(head[:8]) != binary.LittleEndian.Uint16(head[8:]) {
-			f.r.Discard(1)
+			_, _ = f.r.Discard(1)
 			continue
 		}
 		h = LinkHeader{head[3], binary.LittleEndian.Uint16(head[4:]), binary.LittleEndian.Uint16(head[6:])}
 		left := int(head[2]) - 5
-		f.r.Discard(10)
+		_, _ = f.r.Discard(10)
 		var data []byte
 		good := true
 		for left > 0 {
