@@ -2,6 +2,7 @@ package capture
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"sync"
@@ -25,6 +26,7 @@ type FileOptions struct {
 // before the damage and all other files are read.
 type Files struct {
 	opts  FileOptions
+	stdin pump
 	pool  *blockPool
 	order fileHeap
 	ready bool
@@ -47,8 +49,10 @@ type file struct {
 	place  int // on the command line
 	in     *input
 	format format
-	head   Packet // the next packet
-	first  int64  // its time, while the file is closed again
+
+	head    Packet // the next packet
+	waiting bool   // head is still to be given
+	first   int64  // its time, while the file is closed again
 }
 
 // Open prepares to read capture files: pcap or pcapng, plain or packed with
@@ -56,8 +60,9 @@ type file struct {
 // succeeds; what is wrong with a file is found when it is read.
 func Open(paths []string, opts FileOptions) *Files {
 	s := &Files{opts: opts, pool: newBlockPool(), known: map[Interface]uint16{}}
-	if s.opts.Stdin == nil {
-		s.opts.Stdin = os.Stdin
+	s.stdin.from = opts.Stdin
+	if s.stdin.from == nil {
+		s.stdin.from = os.Stdin
 	}
 	for i, p := range paths {
 		s.order = append(s.order, &file{path: p, place: i})
@@ -109,6 +114,9 @@ func (s *Files) addInterface(i Interface) uint16 {
 }
 
 func (s *Files) report(e *ReadError) {
+	if errors.Is(e, context.Canceled) {
+		return // nothing is wrong with the input
+	}
 	s.mu.Lock()
 	s.errs = append(s.errs, e)
 	s.mu.Unlock()
@@ -139,7 +147,7 @@ func (f *file) open(s *Files, peek bool) (bool, *ReadError) {
 	if peek {
 		read = new(atomic.Int64)
 	}
-	in, err := openInput(f.path, s.opts.Stdin, s.pool, read)
+	in, err := openInput(f.path, &s.stdin, s.pool, read)
 	if err != nil {
 		return false, err
 	}
@@ -148,7 +156,8 @@ func (f *file) open(s *Files, peek bool) (bool, *ReadError) {
 	if f.format, err = openFormat(in, s); err != nil {
 		return false, err
 	}
-	return f.format.next(in, &f.head)
+	f.waiting, err = f.format.next(in, &f.head)
+	return f.waiting, err
 }
 
 // prepare finds the first packet of every file. Files that can be opened again
@@ -183,6 +192,7 @@ func isRegular(path string) bool {
 func (s *Files) Read(ctx context.Context, b *Batch) error {
 	b.reset()
 	b.Clock = s.clock
+	s.stdin.cancelled = ctx.Done()
 	if !s.ready {
 		s.prepare()
 	}
@@ -200,18 +210,25 @@ func (s *Files) Read(ctx context.Context, b *Batch) error {
 				continue
 			}
 		}
-		for len(b.Packets) < BatchSize {
-			s.emit(b, f)
-			ok, err := f.format.next(f.in, &f.head)
-			if !ok {
-				s.drop(f, err)
-				break
-			}
-			f.first = f.head.Time
-			if len(s.order) > 1 && s.order.down() {
-				break // another file is next
-			}
+		if f.waiting {
+			f.waiting = false
+			b.hold(f.in.blk)
+			p := b.add()
+			*p = f.head
+			s.number(p)
+			continue
 		}
+		if len(s.order) == 1 {
+			s.readOn(b, f)
+			continue
+		}
+		ok, err := f.format.next(f.in, &f.head)
+		if !ok {
+			s.drop(f, err)
+			continue
+		}
+		f.waiting, f.first = true, f.head.Time
+		s.order.down()
 	}
 	if len(b.Packets) == 0 {
 		return io.EOF
@@ -220,11 +237,23 @@ func (s *Files) Read(ctx context.Context, b *Batch) error {
 	return nil
 }
 
-// emit moves the next packet of a file into the batch.
-func (s *Files) emit(b *Batch, f *file) {
-	b.hold(f.in.blk)
-	b.Packets = append(b.Packets, f.head)
-	p := &b.Packets[len(b.Packets)-1]
+// readOn fills the batch in place from the only file that is left.
+func (s *Files) readOn(b *Batch, f *file) {
+	for len(b.Packets) < BatchSize {
+		p := b.add()
+		ok, err := f.format.next(f.in, p)
+		if !ok {
+			b.Packets = b.Packets[:len(b.Packets)-1]
+			s.drop(f, err)
+			return
+		}
+		b.hold(f.in.blk)
+		s.number(p)
+	}
+}
+
+// number gives a packet its place in the input.
+func (s *Files) number(p *Packet) {
 	s.frame++
 	p.Frame = s.frame
 	if p.Time > s.clock || s.frame == 1 {
@@ -259,8 +288,8 @@ func (h *fileHeap) push(f *file) {
 	}
 }
 
-// down puts the top where it belongs; it reports whether the top changed.
-func (h fileHeap) down() bool {
+// down puts the top where it belongs.
+func (h fileHeap) down() {
 	i := 0
 	for {
 		least := i
@@ -270,7 +299,7 @@ func (h fileHeap) down() bool {
 			}
 		}
 		if least == i {
-			return i != 0
+			return
 		}
 		h[i], h[least] = h[least], h[i]
 		i = least

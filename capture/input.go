@@ -16,7 +16,6 @@ import (
 // input is the uncompressed bytes of one file, in blocks.
 type input struct {
 	path   string
-	raw    io.Reader // below any compression
 	closer []func()
 	r      io.Reader
 	packed bool
@@ -50,8 +49,9 @@ var (
 // and zstd, known by their first bytes. read is given what is read.
 func openInput(path string, stdin io.Reader, pool *blockPool, read *atomic.Int64) (*input, *ReadError) {
 	in := &input{path: path, pool: pool}
+	var raw io.Reader
 	if path == "-" {
-		in.raw = stdin
+		raw = stdin
 	} else {
 		f, err := os.Open(path)
 		if err != nil {
@@ -62,9 +62,9 @@ func openInput(path string, stdin io.Reader, pool *blockPool, read *atomic.Int64
 			in.close()
 			return nil, &ReadError{Path: path, Problem: CannotOpen, Reason: "is a directory; name the capture files in it"}
 		}
-		in.raw = f
+		raw = f
 	}
-	in.r = counted{in.raw, read}
+	in.r = counted{raw, read}
 	if err := in.unpack(); err != nil {
 		in.close()
 		return nil, err

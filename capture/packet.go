@@ -2,6 +2,7 @@ package capture
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 )
 
@@ -67,7 +68,6 @@ type Batch struct {
 
 	blocks []*block // what the packets of files alias
 	arena  []byte   // what the packets of live sources alias
-	serial uint64   // of the reads into this batch, to know a new one
 }
 
 // reset empties the batch and gives back what its packets aliased.
@@ -79,6 +79,17 @@ func (b *Batch) reset() {
 	b.blocks = b.blocks[:0]
 	b.arena = b.arena[:0]
 	b.Packets = b.Packets[:0]
+}
+
+// add makes room for a packet, whose fields are whatever they were.
+func (b *Batch) add() *Packet {
+	n := len(b.Packets)
+	if n == cap(b.Packets) {
+		b.Packets = append(b.Packets, Packet{})
+		b.Packets = slices.Grow(b.Packets, BatchSize)
+	}
+	b.Packets = b.Packets[:n+1]
+	return &b.Packets[n]
 }
 
 // hold makes the batch keep a block until it is reset.

@@ -126,6 +126,7 @@ func (f *pcap) next(in *input, p *Packet) (bool, *ReadError) {
 	p.Data = b[f.head:n:n]
 	p.Time = int64(sec)*1e9 + int64(frac)*f.unit
 	p.Wire = max(wire, captured)
+	p.VLAN = 0
 	p.Link = f.link
 	p.Interface = f.iface
 	return true, nil

@@ -307,6 +307,7 @@ func (f *pcapng) packet(in *input, kind, total uint32, p *Packet) (bool, *ReadEr
 	f.last = p.Time
 	p.Data = b[head : head+captured : head+captured]
 	p.Wire = max(wire, captured)
+	p.VLAN = 0
 	p.Link = i.link
 	p.Interface = i.index
 	return true, nil

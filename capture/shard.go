@@ -20,7 +20,8 @@ type shard struct {
 	rings []*recent // for reuse
 	held  int       // bytes behind holes
 
-	g      datagram
+	g      datagram // of the packet
+	key    flowKey  // and its conversation's
 	notice Notice
 }
 
@@ -252,11 +253,12 @@ func (s *shard) udp(p *Packet, vlan uint16) verdict {
 		return malformed
 	}
 	sport, dport := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
-	k, swapped := keyOf(g, sport, dport, vlan)
-	hash := s.conns.hash(&k)
-	c := s.conns.find(&k, hash)
+	k := &s.key
+	swapped := k.set(g, sport, dport, vlan)
+	hash := s.conns.hash(k)
+	c := s.conns.find(k, hash)
 	if c == nil {
-		c = s.newConn(&k, hash, p, swapped, sport, dport)
+		c = s.newConn(k, hash, p, swapped, sport, dport)
 		c.UDP = true
 		c.state = stateOpen
 		s.idle.set(c, p.Clock+s.idleFor(c))
@@ -301,8 +303,9 @@ func (s *shard) icmp(p *Packet, vlan uint16) {
 	if in.proto != protoTCP || in.fragment || len(in.payload) < 8 {
 		return
 	}
-	k, swapped := keyOf(in, binary.BigEndian.Uint16(in.payload), binary.BigEndian.Uint16(in.payload[2:]), vlan)
-	c := s.conns.find(&k, s.conns.hash(&k))
+	k := &s.key
+	swapped := k.set(in, binary.BigEndian.Uint16(in.payload), binary.BigEndian.Uint16(in.payload[2:]), vlan)
+	c := s.conns.find(k, s.conns.hash(k))
 	if c == nil || c.state != stateTried || c.way(swapped) != 0 || binary.BigEndian.Uint32(in.payload[4:]) != c.half[0].isn {
 		return
 	}

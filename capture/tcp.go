@@ -47,13 +47,14 @@ func (s *shard) tcp(p *Packet, vlan uint16) verdict {
 		s.st.CutBytes += uint64(g.cut)
 	}
 
-	k, swapped := keyOf(g, sport, dport, vlan)
-	hash := s.conns.hash(&k)
-	c := s.conns.find(&k, hash)
+	k := &s.key
+	swapped := k.set(g, sport, dport, vlan)
+	hash := s.conns.hash(k)
+	c := s.conns.find(k, hash)
 	at := stampOf(p)
 	switch {
 	case flags&flagSYN != 0 && flags&flagRST == 0:
-		c = s.handshake(c, &k, hash, p, swapped, seq, ack, flags&flagACK != 0)
+		c = s.handshake(c, k, hash, p, swapped, seq, ack, flags&flagACK != 0)
 		seq++ // the SYN is before the first byte
 	case flags&flagRST != 0:
 		s.st.IgnoredBytes += uint64(len(data))
@@ -63,7 +64,7 @@ func (s *shard) tcp(p *Packet, vlan uint16) verdict {
 		}
 		return good
 	case c == nil || c.state == stateClosed:
-		c = s.pickUp(c, &k, hash, p, swapped, seq, len(data))
+		c = s.pickUp(c, k, hash, p, swapped, seq, len(data))
 	}
 	if c == nil {
 		if flags&flagSYN != 0 {
@@ -75,7 +76,7 @@ func (s *shard) tcp(p *Packet, vlan uint16) verdict {
 	d := c.way(swapped)
 	if c.again && len(data) > 0 && d == c.againWay && seq == c.againISN+1 {
 		// The answer to the SYN was not seen, but here it goes on.
-		c = s.reopen(c, &k, hash, p, swapped, at)
+		c = s.reopen(c, k, hash, p, swapped, at)
 		d = c.way(swapped)
 	}
 	s.touch(c, d, p)
@@ -207,7 +208,7 @@ func (s *shard) ports(c *conn) {
 	if c.swapped {
 		a, b = 1, 0
 	}
-	c.Ends[a].Port, c.Ends[b].Port = uint16(c.key.ports>>16), uint16(c.key.ports)
+	c.Ends[a].Port, c.Ends[b].Port = c.key.ports()
 }
 
 // answered notes the initial sequence number of direction d.
