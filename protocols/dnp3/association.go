@@ -7,6 +7,9 @@ type association struct {
 	master, outstation uint16
 	// masterSide is the direction that the master's frames come from.
 	masterSide protocols.Direction
+	// contradicts tells that there was one of the same addresses, with the
+	// master on the other side, when this one began.
+	contradicts bool
 	// used orders associations by when they were last used.
 	used uint64
 	// halves are what the master sends and what the outstation sends.
@@ -18,7 +21,7 @@ type association struct {
 // its beginning was seen.
 func (a *association) reset(master, outstation uint16, masterSide protocols.Direction, fresh bool) {
 	a.master, a.outstation, a.masterSide = master, outstation, masterSide
-	a.halves = [2]half{}
+	a.contradicts, a.halves = false, [2]half{}
 	a.exchange.begin(fresh)
 }
 

@@ -200,8 +200,8 @@ var groups = []group{
 	{
 		number: 51, name: "Time and Date Common Time-of-Occurrence", kind: protocols.KindTime, class: classInfo, clause: "A.24",
 		variations: []variation{
-			{number: 1, name: "absolute time, synchronized", layout: []field{timeField}},
-			{number: 2, name: "absolute time, unsynchronized", layout: []field{timeField}},
+			{number: 1, name: "absolute time, synchronised", layout: []field{timeField}},
+			{number: 2, name: "absolute time, unsynchronised", layout: []field{timeField}},
 		},
 	},
 	{

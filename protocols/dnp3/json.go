@@ -186,7 +186,7 @@ func (o *Object) appendField(dst []byte, f *field, p []byte, dataType uint8) []b
 		}
 		dst = appendTime(append(dst, `,"time":`...), o.base+ms)
 		if o.baseState == baseUnsynchronised {
-			dst = append(dst, `,"synchronized":false`...)
+			dst = append(dst, `,"synchronised":false`...)
 		}
 		return dst
 	case encCharacteristics:
@@ -212,7 +212,7 @@ func (o *Object) appendField(dst []byte, f *field, p []byte, dataType uint8) []b
 	case encTime:
 		dst = appendTime(dst, int64(readUint48(p)))
 		if o.Group == 51 {
-			dst = appendBool(append(dst, ','), "synchronized", o.Variation == 1)
+			dst = appendBool(append(dst, ','), "synchronised", o.Variation == 1)
 		}
 	case encSizedText, encTextAt, encText:
 		dst = appendText(dst, p)

@@ -237,16 +237,3 @@ const (
 	attributeList         = 254
 	attributeExtendedList = 255
 )
-
-// readUint32 reads 1, 2 or 4 octets.
-func readUint32(p []byte, size int) uint32 {
-	switch size {
-	case 1:
-		return uint32(p[0])
-	case 2:
-		return uint32(p[0]) | uint32(p[1])<<8
-	case 4:
-		return uint32(p[0]) | uint32(p[1])<<8 | uint32(p[2])<<16 | uint32(p[3])<<24
-	}
-	return 0
-}

@@ -92,3 +92,20 @@ var qualifiers = func() (t [256]qualifier) {
 	}
 	return t
 }()
+
+// Qualifier codes (4.2.2.7.3): the high half says what stands before each
+// object, the low half what the range field holds.
+const (
+	QualifierRange8      uint8 = 0x00 // start and stop of 1 octet
+	QualifierRange16     uint8 = 0x01
+	QualifierRange32     uint8 = 0x02
+	QualifierAll         uint8 = 0x06 // no range field
+	QualifierCount8      uint8 = 0x07
+	QualifierCount16     uint8 = 0x08
+	QualifierCount32     uint8 = 0x09
+	QualifierIndex8      uint8 = 0x17 // count and index of 1 octet
+	QualifierIndex16     uint8 = 0x28
+	QualifierIndex32     uint8 = 0x39
+	QualifierFreeFormat  uint8 = 0x5B // count of 1 octet, size of 2 octets
+	qualifierPrefixShift       = 4
+)

@@ -149,19 +149,3 @@ func fillAuthentication(p *protocols.Point, v *variation, object []byte) {
 		}
 	}
 }
-
-func readUint(p []byte) uint64 {
-	var v uint64
-	for i := len(p) - 1; i >= 0; i-- {
-		v = v<<8 | uint64(p[i])
-	}
-	return v
-}
-
-func readInt(p []byte) int64 {
-	if len(p) == 0 {
-		return 0
-	}
-	shift := 64 - 8*uint(len(p))
-	return int64(readUint(p)<<shift) >> shift
-}

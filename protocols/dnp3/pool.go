@@ -1,0 +1,37 @@
+package dnp3
+
+import "github.com/weir-ics/weir/protocols"
+
+// Pool is what the decoders of one worker share: the event they fill, spare
+// buffers and the counters. One goroutine uses a pool and its decoders.
+type Pool struct {
+	Stats Stats
+
+	event   protocols.Event
+	message Message
+	// late and lateMessage are for what is noticed while event is in use.
+	late        protocols.Event
+	lateMessage Message
+	frame       []byte // user data of the frame at hand
+	spare       [][]byte
+	pending     int
+}
+
+// buffer returns an empty buffer for a fragment.
+func (p *Pool) buffer() []byte {
+	if n := len(p.spare); n > 0 {
+		b := p.spare[n-1]
+		p.spare = p.spare[:n-1]
+		return b[:0]
+	}
+	return make([]byte, 0, StandardFragment)
+}
+
+// give takes a buffer back. Those that grew are left to the garbage collector,
+// so that one flood does not pin memory for years.
+func (p *Pool) give(b []byte) {
+	const most = 64
+	if cap(b) <= 2*StandardFragment && len(p.spare) < most {
+		p.spare = append(p.spare, b)
+	}
+}
