@@ -444,3 +444,32 @@ func TestLiveWhatIsWrongIsSaid(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestLiveAnInterfaceThatGoesAway(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	eachRing(t, func(t *testing.T) {
+		sh(t, "ip link add gone0 type veth peer name gone1")
+		sh(t, "ip link set gone0 up")
+		sh(t, "ip link set gone1 up")
+		src, err := OpenLive(LiveOptions{Interfaces: []string{"tap0", "gone0"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		steps := 0
+		err = New(Settings{}, []Handler{&nothing{}}).Run(ctx, src, func(int64) error {
+			if steps++; steps == 2 {
+				sh(t, "ip link delete gone0")
+			}
+			return nil
+		})
+		var known *CaptureError
+		if !errors.As(err, &known) || err.Error() != "capture gone0: the interface has gone" {
+			t.Errorf("error %v", err)
+		}
+	})
+}
