@@ -24,6 +24,8 @@ var exampleConfig []byte
 
 // config is weir.yaml.
 type config struct {
+	Sensor string `yaml:"sensor"`
+
 	Capture struct {
 		Interfaces  []string `yaml:"interfaces"`
 		Filter      string   `yaml:"filter"`
@@ -58,8 +60,15 @@ type config struct {
 		MaxSize size     `yaml:"max-size"`
 	} `yaml:"store"`
 	Alerts struct {
-		File string `yaml:"file"`
+		File    string `yaml:"file"`
+		MaxSize size   `yaml:"max-size"`
+		Keep    int    `yaml:"keep"`
 	} `yaml:"alerts"`
+	Syslog struct {
+		Address string `yaml:"address"`
+		Network string `yaml:"network"`
+		Format  string `yaml:"format"`
+	} `yaml:"syslog"`
 	InfluxDB influxConfig `yaml:"influxdb"`
 	Console  struct {
 		Listen string `yaml:"listen"`

@@ -190,7 +190,7 @@ func matchLabels(labels plant.Labels, alerts []detect.Alert) []found {
 			if start.Before(l.Start.Add(-time.Second)) && !time.Unix(0, a.Time).After(l.Start) || start.After(l.End.Add(labelGrace)) {
 				continue
 			}
-			if !concerns(&a, l.Source) && !concerns(&a, l.Target) {
+			if l.Source+l.Target != "" && !concerns(&a, l.Source) && !concerns(&a, l.Target) {
 				continue
 			}
 			if best < 0 || l.Start.After(labels[best].Start) {

@@ -16,6 +16,7 @@ import (
 	"github.com/weir-ics/weir/sinks"
 	"github.com/weir-ics/weir/sinks/influx"
 	"github.com/weir-ics/weir/sinks/jsonl"
+	"github.com/weir-ics/weir/sinks/syslog"
 	"github.com/weir-ics/weir/store"
 )
 
@@ -65,7 +66,7 @@ func (c *config) openOutlets(log *slog.Logger, live bool, command string, input 
 		}
 		s, err := influx.New(influx.Options{
 			URL: c.InfluxDB.URL, Token: token, Org: c.InfluxDB.Org, Bucket: c.InfluxDB.Bucket,
-			Spool: spool, SpoolBytes: int64(c.InfluxDB.SpoolSize), Wait: !live,
+			Spool: spool, SpoolBytes: int64(c.InfluxDB.SpoolSize), Wait: !live, Log: log, Sensor: c.sensor(),
 		})
 		if err != nil {
 			return nil, usage(errors.Join(err, o.abandon()))
@@ -73,13 +74,34 @@ func (c *config) openOutlets(log *slog.Logger, live bool, command string, input 
 		o.addSink(s)
 	}
 	if c.Alerts.File != "" {
-		s, err := jsonl.Create(c.Alerts.File, sinks.LinesOptions{List: !live})
+		s, err := jsonl.Create(c.Alerts.File, sinks.LinesOptions{List: !live, MaxBytes: int64(c.Alerts.MaxSize), Keep: c.Alerts.Keep})
+		if err != nil {
+			return nil, usage(errors.Join(err, o.abandon()))
+		}
+		o.addSink(s)
+	}
+	if c.Syslog.Address != "" {
+		s, err := syslog.New(syslog.Options{
+			Network: c.Syslog.Network, Address: c.Syslog.Address, Format: syslog.Format(c.Syslog.Format), Host: c.sensor(), Version: version, Log: log,
+		})
 		if err != nil {
 			return nil, usage(errors.Join(err, o.abandon()))
 		}
 		o.addSink(s)
 	}
 	return o, nil
+}
+
+// sensor is the name under which others know this sensor.
+func (c *config) sensor() string {
+	if c.Sensor != "" {
+		return c.Sensor
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return "weir"
+	}
+	return name
 }
 
 func (o *outlets) addSink(s sinks.Sink) {

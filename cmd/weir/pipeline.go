@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/weir-ics/weir/capture"
@@ -16,6 +17,9 @@ import (
 	"github.com/weir-ics/weir/detect/tags"
 	"github.com/weir-ics/weir/protocols"
 	"github.com/weir-ics/weir/rules"
+	"github.com/weir-ics/weir/sinks/influx"
+	"github.com/weir-ics/weir/sinks/syslog"
+	"github.com/weir-ics/weir/store"
 )
 
 // outlet takes in what the pipeline gives: a sink or the store.
@@ -32,6 +36,7 @@ type pipeline struct {
 	site     *detect.Site
 	process  *process.Engine // nil if it is switched off
 	outlets  []outlet
+	least    protocols.Severity
 	lines    io.Writer // of --events, nil for none
 	// after, if set, is called after every step.
 	after func(clock int64)
@@ -53,6 +58,10 @@ type pipelineOptions struct {
 	rules    *rules.Set
 	tags     *tags.List
 	workers  int
+	// least is the severity below which alerts are not given on.
+	least protocols.Severity
+	// maxPoints bounds the series of values.
+	maxPoints int
 	// process are the settings of the process model, nil for none.
 	process *process.Settings
 	events  io.Writer
@@ -83,13 +92,13 @@ type line struct {
 }
 
 func newPipeline(o pipelineOptions) (*pipeline, error) {
-	p := &pipeline{schedule: o.schedule, outlets: o.outlets, lines: o.events}
+	p := &pipeline{schedule: o.schedule, outlets: o.outlets, lines: o.events, least: o.least}
 	var handlers []capture.Handler
 	var shards []*detect.Shard
 	for range max(1, o.workers) {
 		l := &lane{shard: detect.NewShard(o.settings, o.schedule, o.baseline), matcher: o.rules.NewMatcher(), keep: o.events != nil}
 		if o.process != nil || len(o.outlets) > 0 {
-			l.extractor = tags.NewExtractor(o.tags, tags.Settings{})
+			l.extractor = tags.NewExtractor(o.tags, tags.Settings{MaxSeries: o.maxPoints})
 		}
 		l.worker = newWorker(l.observe, l.shard.Advance)
 		p.lanes = append(p.lanes, l)
@@ -202,10 +211,14 @@ func (p *pipeline) judge(clock int64) {
 	}
 }
 
-// baseline is what was learned so far, the process model included.
+// baseline is what was learned, the process model included, whose learning it
+// ends.
 func (p *pipeline) baseline() (*detect.Baseline, error) {
 	b := p.site.Baseline()
 	if p.process != nil {
+		if !p.process.Watching() { // the end of the input ends the learning
+			p.process.Watch(p.last)
+		}
 		section, err := p.process.Save()
 		if err != nil {
 			return nil, fmt.Errorf("save the process model: %w", err)
@@ -219,6 +232,7 @@ func (p *pipeline) baseline() (*detect.Baseline, error) {
 }
 
 func (p *pipeline) give(ctx context.Context, out *detect.Output) error {
+	out.Alerts = slices.DeleteFunc(out.Alerts, func(a detect.Alert) bool { return a.Severity < p.least })
 	p.summary.add(out)
 	for _, o := range p.outlets {
 		if err := o.Write(ctx, out); err != nil {
@@ -325,6 +339,16 @@ func (p *pipeline) counters() []counter {
 	if p.process != nil {
 		found := p.process.Stats()
 		found.Each(t.add)
+	}
+	for _, o := range p.outlets {
+		switch o := o.(type) {
+		case *store.Store:
+			o.Report().Each(func(c counter) { t.add(c.Name, c.Value) })
+		case *influx.Sink:
+			o.Report().Each("influxdb", func(c counter) { t.add(c.Name, c.Value) })
+		case *syslog.Sink:
+			o.Report().Each("syslog", func(c counter) { t.add(c.Name, c.Value) })
+		}
 	}
 	return t.sorted()
 }

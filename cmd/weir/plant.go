@@ -32,7 +32,7 @@ func newPlant() *cobra.Command {
 		GroupID: "plant",
 		Short:   "Simulate the plant, write labelled captures, turn process values into traffic",
 	}
-	cmd.AddCommand(newPlantAttacks(), newPlantTags(), newPlantWrite(), newPlantCSV())
+	cmd.AddCommand(newPlantAttacks(), newPlantTags(), newPlantWrite(), newPlantCSV(), newPlantLoad())
 	return cmd
 }
 
@@ -286,4 +286,40 @@ func convertCSV(cmd *cobra.Command, o *plant.CSVOptions, path, output, labels, r
 		return writeTo(cmd, tagFile, func(w io.Writer) error { return plant.WriteTags(w, r.Tags) })
 	}
 	return nil
+}
+
+func newPlantLoad() *cobra.Command {
+	var l plant.Load
+	var kinds []string
+	for _, k := range plant.LoadKinds() {
+		kinds = append(kinds, "  "+k[0]+strings.Repeat(" ", 9-len(k[0]))+k[1])
+	}
+	cmd := &cobra.Command{
+		Use:   "load KIND FILE.pcap",
+		Short: "Write a large capture for measuring speed",
+		Long:  "Write a large capture for measuring speed. The same options give the same bytes. The kinds:\n\n" + strings.Join(kinds, "\n"),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return usage(errors.New("weir plant load needs a kind and a file to write; see 'weir plant load --help'"))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l.Kind = args[0]
+			out, closeOut, err := create(args[1], cmd.OutOrStdout())
+			if err != nil {
+				return err
+			}
+			w := bufio.NewWriterSize(out, 1<<20)
+			if err := errors.Join(l.Write(&interrupted{w, cmd.Context().Err}), w.Flush(), closeOut()); err != nil {
+				return partial(fmt.Errorf("write %s: %w", args[1], err))
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&l.Packets, "packets", 2_000_000, "how many packets")
+	f.IntVar(&l.Pairs, "pairs", 200, "how many pairs of a client and a server")
+	f.Uint64Var(&l.Seed, "seed", 1, "another load")
+	return cmd
 }

@@ -113,21 +113,29 @@ func replay(cmd *cobra.Command, paths []string, f *replayFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := f.normal(&options); err != nil {
+		return err
+	}
+	job := &replayJob{cmd: cmd, paths: paths, flags: f, config: c}
+	return job.run(options)
+}
+
+// normal says where normal comes from.
+func (f *replayFlags) normal(o *pipelineOptions) (err error) {
 	switch {
 	case f.baseline != "" && f.learn > 0:
 		return usage(errors.New("--baseline and --learn are both given; normal comes from the one or the other"))
 	case f.baseline != "":
-		if options.baseline, err = readBaseline(f.baseline); err != nil {
+		if o.baseline, err = readBaseline(f.baseline); err != nil {
 			return err
 		}
-		options.schedule = detect.WatchOnly()
+		o.schedule = detect.WatchOnly()
 	case f.learn > 0:
-		options.schedule = detect.LearnFor(time.Duration(f.learn))
+		o.schedule = detect.LearnFor(time.Duration(f.learn))
 	default:
-		options.schedule = detect.LearnOnly()
+		o.schedule = detect.LearnOnly()
 	}
-	job := &replayJob{cmd: cmd, paths: paths, flags: f, config: c}
-	return job.run(options)
+	return nil
 }
 
 // replayJob is one run over files.

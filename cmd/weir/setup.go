@@ -11,6 +11,7 @@ import (
 	"github.com/weir-ics/weir/detect"
 	"github.com/weir-ics/weir/detect/process"
 	"github.com/weir-ics/weir/detect/tags"
+	"github.com/weir-ics/weir/protocols"
 	"github.com/weir-ics/weir/protocols/dnp3"
 	"github.com/weir-ics/weir/protocols/modbus"
 	"github.com/weir-ics/weir/rules"
@@ -19,7 +20,7 @@ import (
 // pipeline gives what a pipeline is built from as the configuration says, but
 // for the schedule, the baseline and the outlets.
 func (c *config) pipeline() (pipelineOptions, error) {
-	o := pipelineOptions{settings: detect.Defaults(), workers: c.Workers}
+	o := pipelineOptions{settings: detect.Defaults(), workers: c.Workers, least: protocols.Severity(c.Detect.MinSeverity), maxPoints: c.Detect.MaxPoints}
 	o.settings.AlarmsPerDay = c.Detect.AlarmsPerDay
 	o.settings.MaxLinks = c.Detect.MaxLinks
 	var err error

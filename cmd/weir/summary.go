@@ -17,8 +17,8 @@ import (
 // summary is what a run found, in its final state.
 type summary struct {
 	alerts   map[string]detect.Alert
-	order    []string // of the first appearance
-	assets   map[string]struct{}
+	order    []string         // of the first appearance
+	raised   map[string]int64 // when each was raised, packet time
 	samples  uint64
 	counters []counter
 	dropped  uint64
@@ -30,7 +30,7 @@ const maxSummaryAlerts = 100_000
 
 func (s *summary) add(out *detect.Output) {
 	if s.alerts == nil {
-		s.alerts, s.assets = map[string]detect.Alert{}, map[string]struct{}{}
+		s.alerts, s.raised = map[string]detect.Alert{}, map[string]int64{}
 	}
 	for i := range out.Alerts {
 		a := &out.Alerts[i]
@@ -40,6 +40,7 @@ func (s *summary) add(out *detect.Output) {
 				continue
 			}
 			s.order = append(s.order, a.ID)
+			s.raised[a.ID] = a.Time
 		}
 		s.alerts[a.ID] = *a
 	}
