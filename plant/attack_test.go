@@ -263,11 +263,20 @@ func TestTheSameAttacksGiveTheSameBytes(t *testing.T) {
 	}
 }
 
+func hasFlag(points []protocols.Point, flag uint8) bool {
+	for _, p := range points {
+		if p.Kind == protocols.KindAnalogInput && p.Flags&flag != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // What weir's own capture and decoders have to see of attacks that are about
 // it.
 func TestAttacksLookLikeWhatTheyAre(t *testing.T) {
 	count := func(kind string, each func(*protocols.Event) bool) (matches int, r *reader) {
-		s := &Scenario{Seed: 5, Duration: 12 * time.Minute, Poll: 2 * time.Second, Attacks: []AttackAt{{Kind: kind, At: 4 * time.Minute, Duration: 2 * time.Minute}}}
+		s := &Scenario{Seed: 5, Duration: 20 * time.Minute, Poll: 2 * time.Second, Attacks: []AttackAt{{Kind: kind, At: 14 * time.Minute, Duration: 2 * time.Minute}}}
 		path, _ := capturePath(t, s)
 		r = read(t, path, func(e *protocols.Event) {
 			if each != nil && each(e) {
@@ -301,13 +310,16 @@ func TestAttacksLookLikeWhatTheyAre(t *testing.T) {
 		},
 		"dnp3.operate-without-select": func(e *protocols.Event) bool { return e.FromClient && e.Function == 4 && e.Src.IP == AddrIntruder },
 		"dnp3.cold-restart": func(e *protocols.Event) bool {
-			return e.HasIIN && e.IIN&(1<<7) != 0 && e.Time > DefaultStart.Add(4*time.Minute).UnixNano()
+			return e.HasIIN && e.IIN&(1<<7) != 0 && e.Time > DefaultStart.Add(14*time.Minute).UnixNano()
 		},
 		"dnp3.broadcast":   func(e *protocols.Event) bool { return e.Broadcast },
 		"dnp3.file-read":   func(e *protocols.Event) bool { return len(e.Files) > 0 && e.Files[0].Complete },
 		"dnp3.file-delete": func(e *protocols.Event) bool { return len(e.Files) > 0 && string(e.Files[0].Name) == rtuFile },
 		"dnp3.time-set": func(e *protocols.Event) bool {
 			return len(e.Points) > 0 && e.Points[0].Kind == protocols.KindTime && e.Src.IP == AddrIntruder
+		},
+		"sensor.dnp3-forced": func(e *protocols.Event) bool {
+			return len(e.Points) > 20 && e.Points[len(e.Points)-1].Has&protocols.HasFlags != 0 && hasFlag(e.Points, localForced)
 		},
 		"dnp3.bad-requests": func(e *protocols.Event) bool { return e.HasIIN && e.IIN&0x0700 != 0 },
 		"host.impersonated": func(e *protocols.Event) bool {

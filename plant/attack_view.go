@@ -164,6 +164,38 @@ func processValve(w *world, a *assault) {
 	w.later(a, 0, func() { w.process.Set.V2 = set })
 }
 
+// processBlocked jams P2: the command is normal, what follows is the attack.
+func processBlocked(w *world, a *assault) {
+	p := &w.process.Pumps[water.P2]
+	p.SpeedLimit = 0
+	w.write("P2_START", 1)
+	w.n.at(w.n.now+3*second, func() { w.as(a, func() { w.write("P2_AUTO", 0) }) })
+	w.later(a, 0, func() { p.SpeedLimit, p.Auto, p.Command = 1, true, false })
+}
+
+func processUncommanded(w *world, a *assault) {
+	p := &w.process.Pumps[water.P2]
+	p.Auto, p.Command = false, true
+	w.lie(a, "P2_AUTO", func(int64, float64) float64 { return 1 })
+	w.lie(a, "P2_START", func(int64, float64) float64 { return 0 })
+	for _, word := range []string{"STATUS1", "STATUS3"} {
+		w.lie(a, word, func(_ int64, v float64) float64 { return float64(int(v) | 1<<(8+water.P2)) })
+	}
+	w.later(a, 0, func() { p.Auto, p.Command = true, false })
+}
+
+// sensorForced forces the feeder's current and power (IEEE 1815-2012, 11.6.1:
+// flag LOCAL_FORCED).
+func sensorForced(w *world, a *assault) {
+	for _, name := range []string{"I_FEEDER_A", "P_FEEDER_A", "Q_FEEDER_A"} {
+		pt := w.rtu.point(name)
+		still := pt.value
+		w.lie(a, name, func(int64, float64) float64 { return still })
+		pt.flags |= localForced
+		w.later(a, 0, func() { pt.flags &^= localForced })
+	}
+}
+
 func hearChlorine(w *world, a *assault) { w.hear(a, "AT_CHLORINE", "AT_CHLORINE_WELL") }
 
 func processDosing(w *world, a *assault) {

@@ -113,9 +113,12 @@ var attacks = []Attack{
 	{Kind: "sensor.noiseless", Technique: "T0856", Description: "readings follow the truth but have lost their noise", source: plc3Addr, target: hmiAddr, Duration: 20 * minute, run: sensorNoiseless},
 	{Kind: "sensor.spike", Technique: "T0856", Description: "a pressure reading jumps out of its range for some seconds, again and again", source: plc3Addr, target: hmiAddr, Duration: 10 * minute, run: sensorSpike},
 	{Kind: "sensor.dnp3-false", Technique: "T0856", Description: "the outstation reports a voltage that is 8 % too high", source: rtuAddr, target: masterIP, Duration: 20 * minute, run: sensorDNP3},
+	{Kind: "sensor.dnp3-forced", Technique: "T0856", Description: "the outstation reports feeder values that are forced locally, and says so in their flags", source: rtuAddr, target: masterIP, Duration: 20 * minute, run: sensorForced},
 	{Kind: "process.level-deceived", Technique: "T0831", Description: "the controller is told a low level and pumps until the reservoir runs over", source: plc3Addr, target: plc3Addr, Duration: 90 * minute, run: processLevel},
 	{Kind: "process.pump-slowed", Technique: "T0831", Description: "a pump runs slower than its controller says", source: plc3Addr, target: plc3Addr, Duration: 60 * minute, run: processPump},
 	{Kind: "process.valve-hidden", Technique: "T0831", Description: "a zone valve closes while its reported position stands still", source: plc3Addr, target: plc3Addr, Duration: 30 * minute, run: processValve},
 	{Kind: "process.dosing-hidden", Technique: "T0831", Description: "chlorine is overdosed while the analyser's readings repeat an earlier stretch", source: plc2Addr, target: analyser, Duration: 30 * minute, lead: 10 * minute, prepare: hearChlorine, run: processDosing},
+	{Kind: "process.output-blocked", Technique: "T0803", Description: "the operator starts a pump, the controller says that it runs, and it does not turn", source: plc1Addr, target: plc1Addr, Duration: 10 * minute, run: processBlocked},
+	{Kind: "process.uncommanded", Technique: "T0821", Description: "a pump runs that nobody started, and its switches do not show it", source: plc1Addr, target: plc1Addr, Duration: 30 * minute, run: processUncommanded},
 	{Kind: "covert.low-digits", Technique: "T0869", Description: "a message leaves the plant in the lowest digit of a level reading", source: plc1Addr, target: hmiAddr, Duration: 20 * minute, run: covertDigits},
 }

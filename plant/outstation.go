@@ -49,6 +49,8 @@ type rtuPoint struct {
 	float bool
 	get   func(*water.Plant) float64
 
+	// flags are added to ONLINE.
+	flags uint8
 	// absent leaves a hole in the numbering.
 	absent bool
 
@@ -71,7 +73,11 @@ const (
 	selectTimeout     = 10 * second
 )
 
-const online = 0x01
+// Point flags (11.6).
+const (
+	online      = 0x01
+	localForced = 0x10
+)
 
 // An outstation is a DNP3 outstation: it answers application fragments and
 // knows nothing of how they came.
@@ -447,17 +453,17 @@ func (o *outstation) appendStatic(dst []byte, k, first, last int) []byte {
 func appendValue(dst []byte, k int, pt *rtuPoint, v float64) []byte {
 	switch k {
 	case binaryInputs, binaryOutputs:
-		return append(dst, online|byte(v)<<7)
+		return append(dst, online|pt.flags|byte(v)<<7)
 	case doubleBits:
-		return append(dst, online|byte(v)<<6)
+		return append(dst, online|pt.flags|byte(v)<<6)
 	case counters:
-		dst = append(dst, online)
+		dst = append(dst, online|pt.flags)
 		return binary.LittleEndian.AppendUint32(dst, uint32(v))
 	case analogOutputs:
-		dst = append(dst, online)
+		dst = append(dst, online|pt.flags)
 		return binary.LittleEndian.AppendUint16(dst, uint16(int16(v)))
 	}
-	dst = append(dst, online)
+	dst = append(dst, online|pt.flags)
 	if pt.float {
 		return wire.AppendFloat32(dst, v)
 	}
