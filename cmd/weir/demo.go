@@ -134,7 +134,7 @@ func demo(cmd *cobra.Command, seed uint64, storePath, listen string, serve bool)
 	p.summary.head(out, p, took)
 	fmt.Fprintln(out)
 	findings := matchLabels(labels, alerts)
-	printFound(out, findings, alerts)
+	printFound(out, findings, alerts, p.summary.raised)
 
 	if cmd.Context().Err() != nil || !serve {
 		fmt.Fprintf(out, "\nLook at it: weir serve %s   and open http://%s/\n", storePath, defaultConfig().Console.Listen)
@@ -177,25 +177,27 @@ const labelGrace = 2 * time.Minute
 
 // matchLabels gives every alert to the label it fits: it began while that was
 // going on (or soon after), and one of its parties is the source or the target.
-// Where several fit, the one that began last has it.
+// Where several fit, the one that began last has it. An alert about others has
+// the only label of its time.
 func matchLabels(labels plant.Labels, alerts []detect.Alert) []found {
 	out := make([]found, len(labels))
 	for i := range labels {
 		out[i].label = labels[i]
 	}
 	for _, a := range alerts {
-		best := -1
+		best, during := -1, []int{}
 		for i, l := range labels {
 			start := time.Unix(0, a.Start)
 			if start.Before(l.Start.Add(-time.Second)) && !time.Unix(0, a.Time).After(l.Start) || start.After(l.End.Add(labelGrace)) {
 				continue
 			}
-			if l.Source+l.Target != "" && !concerns(&a, l.Source) && !concerns(&a, l.Target) {
-				continue
-			}
-			if best < 0 || l.Start.After(labels[best].Start) {
+			during = append(during, i)
+			if (l.Source+l.Target == "" || concerns(&a, l.Source) || concerns(&a, l.Target)) && (best < 0 || l.Start.After(labels[best].Start)) {
 				best = i
 			}
+		}
+		if best < 0 && len(during) == 1 {
+			best = during[0]
 		}
 		if best >= 0 {
 			out[best].alerts = append(out[best].alerts, a)
@@ -218,7 +220,7 @@ func concerns(a *detect.Alert, who string) bool {
 	return false
 }
 
-func printFound(w io.Writer, all []found, alerts []detect.Alert) {
+func printFound(w io.Writer, all []found, alerts []detect.Alert, raised map[string]raising) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "WHAT WAS DONE\tFOUND\tAFTER\tSEVERITY\tALERT")
 	n, matched := 0, 0
@@ -230,11 +232,14 @@ func printFound(w io.Writer, all []found, alerts []detect.Alert) {
 		}
 		n++
 		a := f.alerts[0]
-		first := a.Time
+		first, title, severity := a.Time, a.Title, a.Severity
 		for _, b := range f.alerts {
-			first = min(first, b.Time)
+			first = min(first, raised[b.ID].at)
 		}
-		fmt.Fprintf(t, "%s\tfound\t%s\t%s\t%s\n", f.label.Kind, time.Duration(max(0, first-f.label.Start.UnixNano())).Round(100*time.Millisecond), a.Severity, a.Title)
+		if time.Unix(0, a.End).After(f.label.End.Add(labelGrace)) { // it tells of what came later, too
+			title, severity = raised[a.ID].title, raised[a.ID].severity
+		}
+		fmt.Fprintf(t, "%s\tfound\t%s\t%s\t%s\n", f.label.Kind, time.Duration(max(0, first-f.label.Start.UnixNano())).Round(100*time.Millisecond), severity, title)
 	}
 	_ = t.Flush()
 	fmt.Fprintf(w, "\n%d of %d attacks found; %d alerts are about them, %d about something else\n", n, len(all), matched, len(alerts)-matched)

@@ -173,7 +173,7 @@ func (e *evaluation) score(p *pipeline, set *labelSet) {
 			continue
 		}
 		alerts = append(alerts, a)
-		raised = append(raised, score.Interval{Start: min(p.summary.raised[a.ID], a.End), End: a.End})
+		raised = append(raised, score.Interval{Start: min(p.summary.raised[a.ID].at, a.End), End: a.End})
 		lasted = append(lasted, score.Interval{Start: a.Start, End: a.End})
 	}
 	e.Alerts += len(alerts)
@@ -209,7 +209,7 @@ func (e *evaluation) scoreLabels(set *labelSet, p *pipeline, alerts []detect.Ale
 			a := f.alerts[0]
 			first := int64(math.MaxInt64)
 			for _, b := range f.alerts {
-				first = min(first, p.summary.raised[b.ID])
+				first = min(first, p.summary.raised[b.ID].at)
 			}
 			out.Found, out.Severity, out.AlertKind, out.Explanation = true, a.Severity.String(), a.Kind.Name, a.Explanation
 			out.Seconds = math.Max(0, float64(first-f.label.Start.UnixNano())/1e9)

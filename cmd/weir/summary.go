@@ -17,11 +17,18 @@ import (
 // summary is what a run found, in its final state.
 type summary struct {
 	alerts   map[string]detect.Alert
-	order    []string         // of the first appearance
-	raised   map[string]int64 // when each was raised, packet time
+	order    []string // of the first appearance
+	raised   map[string]raising
 	samples  uint64
 	counters []counter
 	dropped  uint64
+}
+
+// raising is how an alert began: what it says changes as more belongs to it.
+type raising struct {
+	at       int64 // packet time
+	severity protocols.Severity
+	title    string
 }
 
 // maxSummaryAlerts bounds the alerts whose final state is kept; above it, new
@@ -30,7 +37,7 @@ const maxSummaryAlerts = 100_000
 
 func (s *summary) add(out *detect.Output) {
 	if s.alerts == nil {
-		s.alerts, s.raised = map[string]detect.Alert{}, map[string]int64{}
+		s.alerts, s.raised = map[string]detect.Alert{}, map[string]raising{}
 	}
 	for i := range out.Alerts {
 		a := &out.Alerts[i]
@@ -40,7 +47,7 @@ func (s *summary) add(out *detect.Output) {
 				continue
 			}
 			s.order = append(s.order, a.ID)
-			s.raised[a.ID] = a.Time
+			s.raised[a.ID] = raising{a.Time, a.Severity, a.Title}
 		}
 		s.alerts[a.ID] = *a
 	}
