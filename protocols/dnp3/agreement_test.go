@@ -293,7 +293,7 @@ func describePoint(v fieldValues, group, variation, qualifier int, p map[string]
 		v.add("dnp3.al.on_time", p["on_time"])
 		v.add("dnp3.al.off_time", p["off_time"])
 	}
-	if x, ok := p["status"]; ok && (group == 12 || group == 41) {
+	if x, ok := p["status"]; ok && (group == 12 || group == 13 || group == 41 || group == 43) {
 		v.add("dnp3.al.ctrlstatus", x)
 	}
 	if x, ok := p["delay_ms"]; ok && group == 52 {
