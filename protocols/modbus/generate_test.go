@@ -1,8 +1,6 @@
 package modbus
 
-import (
-	"math/rand/v2"
-)
+import "math/rand/v2"
 
 // pair is a well-formed request and its response, as PDUs.
 type pair struct{ request, response []byte }
@@ -132,4 +130,10 @@ var generators = map[string]func(r *rand.Rand) pair{
 	"exception": func(r *rand.Rand) pair {
 		return pair{AppendRead(nil, 3, uint16(r.IntN(60000)), 10), AppendException(nil, 3, byte(1+r.IntN(6)))}
 	},
+}
+
+// noiseSource gives pieces of noise, the same in every run.
+func noiseSource() func(n int) []byte {
+	r := rand.New(rand.NewPCG(9, 9))
+	return func(n int) []byte { return octets(r, n) }
 }

@@ -416,6 +416,9 @@ func TestPymodbusClientAndServerSeeWhatWeirSees(t *testing.T) {
 	interpreter := python(t)
 	for f := range numFramings {
 		t.Run(f.String(), func(t *testing.T) {
+			if f != MBAP && testing.Short() {
+				t.Skip("pymodbus waits out its time-outs over serial framings: left out with -short")
+			}
 			t.Parallel()
 			port := freePort(t)
 			start(t, interpreter, "testdata/interop/pymodbus_server.py", f.String(), port)

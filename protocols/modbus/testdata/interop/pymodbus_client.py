@@ -21,7 +21,7 @@ from pymodbus.framer.socket_framer import ModbusSocketFramer
 UNIT = 3
 # Some calls over RTU and ASCII take all of the time-out, because pymodbus waits
 # for more octets than the answer has.
-TIMEOUT = 60 if sys.argv[1] == "mbap" else 4
+TIMEOUT = {"mbap": 60, "rtu": 4, "ascii": 2}[sys.argv[1]]
 framer = {"mbap": ModbusSocketFramer, "rtu": ModbusRtuFramer, "ascii": ModbusAsciiFramer}[sys.argv[1]]
 client = ModbusTcpClient("127.0.0.1", port=int(sys.argv[2]), framer=framer, timeout=TIMEOUT, retries=0)
 if not client.connect():
