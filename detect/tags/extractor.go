@@ -41,8 +41,12 @@ type Extractor struct {
 	lastKey tableKey
 	last    *table
 	series  int
-	learned int
-	stats   Stats
+	// lessons are what type inference gathers, lesson the last of them.
+	lessons   map[learnKey]*lesson
+	lessonKey learnKey
+	lesson    *lesson
+	learned   int
+	stats     Stats
 }
 
 // Stats count what an Extractor did.
@@ -53,6 +57,8 @@ type Stats struct {
 	// not all registers were in the message, NotNumbers those that decode to no
 	// finite number.
 	Refused, Partial, NotNumbers uint64
+	// Unlearned counts values of registers beyond MaxLearned.
+	Unlearned uint64
 }
 
 // Each calls f with each counter and its stable name.
@@ -62,6 +68,7 @@ func (s *Stats) Each(f func(name string, value uint64)) {
 	f("tags.refused", s.Refused)
 	f("tags.partial", s.Partial)
 	f("tags.not-numbers", s.NotNumbers)
+	f("tags.unlearned", s.Unlearned)
 }
 
 // tableKey is one table of one device.
@@ -91,8 +98,8 @@ type slot struct {
 	scale, offset float64
 	encoding      Encoding
 	state         slotState
-	// learned is what type inference gathered, nil when it does not.
-	learned *register
+	// learning tells that type inference gathers it.
+	learning bool
 }
 
 type slotState uint8
@@ -116,7 +123,7 @@ func NewExtractor(list *List, s Settings) *Extractor {
 	if s.MaxLearned == 0 {
 		s.MaxLearned = 200_000
 	}
-	return &Extractor{list: list, settings: s, tables: make(map[tableKey]*table)}
+	return &Extractor{list: list, settings: s, tables: make(map[tableKey]*table), lessons: make(map[learnKey]*lesson)}
 }
 
 // Stats returns the counters so far.
@@ -159,8 +166,8 @@ func (x *Extractor) Observe(e *protocols.Event, out *[]detect.Sample) {
 		if s.state == slotNew {
 			x.open(key, p.Index, s)
 		}
-		if s.learned != nil && p.Access == protocols.AccessReport {
-			x.learn(key, points, i, s)
+		if s.learning && x.settings.Learn && p.Access == protocols.AccessReport {
+			x.learn(key, e.Client().IP, points, i)
 		}
 		switch s.state {
 		case slotRefused:
@@ -258,10 +265,7 @@ func (x *Extractor) open(key tableKey, index uint32, s *slot) {
 	x.stats.Series++
 	s.state = slotValue
 	s.series, s.encoding, s.scale, s.offset = newSeries(key, index, tag)
-	if tag == nil && x.settings.Learn && isRegister(key.kind) && x.learned < x.settings.MaxLearned {
-		x.learned++
-		s.learned = new(register)
-	}
+	s.learning = tag == nil && isRegister(key.kind)
 }
 
 func isRegister(k protocols.PointKind) bool {
