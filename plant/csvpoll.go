@@ -1,7 +1,6 @@
 package plant
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
 	"net/netip"
@@ -369,93 +368,4 @@ func marked(cell string) bool {
 		return false
 	}
 	return true
-}
-
-// newRowOutstation is an outstation that holds what the rows give it.
-func newRowOutstation(st *csvStation) *outstation {
-	o := &outstation{told: -1}
-	for _, t := range st.tags {
-		k := analogInputs
-		if t.Table == protocols.KindBinaryInput {
-			k = binaryInputs
-		}
-		for len(o.points[k]) <= int(t.Address) {
-			o.points[k] = append(o.points[k], rtuPoint{scale: 1, float: k == analogInputs, lieLabel: -1, absent: true})
-		}
-		o.points[k][t.Address].name, o.points[k][t.Address].absent = t.Name, false
-	}
-	o.row = st
-	return o
-}
-
-// setRow takes the values of a row.
-func (o *outstation) setRow(values []float64) {
-	for i := range o.row.tags {
-		t := &o.row.tags[i]
-		k := analogInputs
-		if t.Table == protocols.KindBinaryInput {
-			k = binaryInputs
-		}
-		v := values[i]
-		if k == binaryInputs && v != 0 {
-			v = 1
-		}
-		o.points[k][t.Address].value = v
-	}
-}
-
-// maxFragment is the size of an application fragment (IEEE 1815-2012, 4.2.1).
-const maxFragment = 2048
-
-// readAll reads all static data; the answer may take several fragments, each
-// but the last confirmed.
-func (c *dnp3Client) readAll(t int64) int64 {
-	t = max(t, c.idle)
-	if !c.open {
-		if t = c.connect(t); !c.open {
-			return t
-		}
-	}
-	c.seq = (c.seq + 1) & 0x0f
-	t = c.send(t, fromClient, []byte{wire.AppFIR | wire.AppFIN | c.seq, wire.Read, 60, 1, wire.All})
-	t += c.n.latency(c.ends[fromServer].typical)
-	seq := c.seq
-	control := byte(wire.AppFIR)
-	fragment := append(c.response[:0], 0, wire.Response, 0, 0)
-	flush := func(final bool) {
-		fragment[0] = control | seq
-		if final {
-			fragment[0] |= wire.AppFIN
-		} else {
-			fragment[0] |= wire.AppCON
-		}
-		binary.LittleEndian.PutUint16(fragment[2:], c.outstation.iin())
-		t = c.confirm(c.send(t, fromServer, fragment), fragment)
-		t += c.n.between(millisecond, 3*millisecond)
-		seq, control = (seq+1)&0x0f, 0
-		fragment = append(fragment[:0], 0, wire.Response, 0, 0)
-	}
-	o := c.outstation
-	for k := range o.points {
-		for i := 0; i < len(o.points[k]); {
-			if o.points[k][i].absent {
-				i++
-				continue
-			}
-			end := i
-			for end+1 < len(o.points[k]) && end-i < 150 && !o.points[k][end+1].absent {
-				end++
-			}
-			if len(fragment)+7+5*(end-i+1) > maxFragment {
-				flush(false)
-			}
-			fragment = o.appendStatic(fragment, k, i, end)
-			i = end + 1
-		}
-	}
-	flush(true)
-	// The next request follows the last fragment's number (4.2.2.4.5).
-	c.seq = (seq - 1) & 0x0f
-	c.response = fragment
-	return t
 }

@@ -7,7 +7,8 @@
 // The same site can be had in three ways:
 //
 //   - [Scenario] writes its traffic as a capture, far faster than real time and
-//     byte for byte the same for the same seed: hosts, addresses, TCP
+//     byte for byte the same for the same seed (on one processor architecture,
+//     for some fuse multiplications with additions and round differently): hosts, addresses, TCP
 //     connections, response times, an operator, an engineer, a PLC that is
 //     replaced, other traffic; and any of the kinds of attack that [Attacks]
 //     lists, each with a [Label] that says what was done, when and in which

@@ -126,3 +126,22 @@ func TestTheLiveOutstationExecutesASelectedOperate(t *testing.T) {
 		return l.site.process.Electric.Breaker[water.FeederA] == water.Open
 	})
 }
+
+func TestASpreadSiteHasAnAddressForEachDevice(t *testing.T) {
+	l, err := Serve(context.Background(), LiveOptions{Seed: 1, Spread: true, ModbusPort: 45502, DNP3Port: 45000, ServersOnly: true})
+	if err != nil {
+		t.Skipf("skipped: %v", err)
+	}
+	defer l.Close()
+	seen := make(map[string]bool)
+	for name, addr := range l.Addrs() {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil || seen[host] {
+			t.Errorf("%s listens on %s: %v", name, addr, err)
+		}
+		seen[host] = true
+	}
+	if len(seen) != 5 {
+		t.Errorf("addresses %v", l.Addrs())
+	}
+}

@@ -34,7 +34,7 @@ type Load struct {
 func LoadKinds() [][2]string {
 	return [][2]string{
 		{"modbus", "Modbus polls of registers and bits, now and then a write or an exception"},
-		{"dnp3", "DNP3 event polls, unsolicited responses and integrity polls answered in several fragments"},
+		{"dnp3", "DNP3 event polls, unsolicited responses and integrity polls answered in several fragments (beyond 1000 pairs in one)"},
 		{"mix", "half of the pairs Modbus and half DNP3, and 30 % other traffic: web, names, time, ARP, bulk transfers"},
 		{"hostile", "Modbus and DNP3 among fragments, overlapping and lost segments, garbage, malformed messages and scans"},
 	}
@@ -182,25 +182,33 @@ func (g *loader) modbus(from, to int) {
 	}
 }
 
-// loadStation is an outstation with enough points for several fragments.
-func (g *loader) station() *csvStation {
-	st := &csvStation{}
-	for i := range 600 {
+// loadTags are the points of a load's outstations, a sixth of them binary.
+func loadTags(points int) []Tag {
+	analogs := points * 5 / 6
+	var list []Tag
+	for i := range points {
 		t := Tag{Table: protocols.KindAnalogInput, Address: uint16(i)}
-		if i >= 500 {
-			t = Tag{Table: protocols.KindBinaryInput, Address: uint16(i - 500)}
+		if i >= analogs {
+			t = Tag{Table: protocols.KindBinaryInput, Address: uint16(i - analogs)}
 		}
-		st.tags = append(st.tags, t)
-		st.values = append(st.values, float64(g.rnd.IntN(1000))/10*float64(1-i/500))
+		list = append(list, t)
 	}
-	return st
+	return list
 }
 
 func (g *loader) dnp3(from, to int) {
+	// Enough points for several fragments, as long as memory allows.
+	points := 600
+	if to > 1000 {
+		points = 120
+	}
+	list := loadTags(points)
 	for i := from; i < to; i++ {
 		client, server := g.pair(i)
-		o := newRowOutstation(g.station())
-		o.setRow(o.row.values)
+		o := newRowOutstation(&csvStation{tags: list})
+		for k := range o.points[analogInputs] {
+			o.points[analogInputs][k].value = float64(g.rnd.IntN(1000)) / 10
+		}
 		c := newDNP3Client(g.n, client, server, o, MasterAddress)
 		c.remote = uint16(10 + i)
 		cycle := i
@@ -208,9 +216,9 @@ func (g *loader) dnp3(from, to int) {
 		g.n.every(next, func() (int64, bool) {
 			now := g.n.now
 			for range 1 + g.rnd.IntN(12) {
-				k, index := analogInputs, g.rnd.IntN(500)
+				k, index := analogInputs, g.rnd.IntN(len(o.points[analogInputs]))
 				if g.rnd.IntN(4) == 0 {
-					k, index = binaryInputs, g.rnd.IntN(100)
+					k, index = binaryInputs, g.rnd.IntN(len(o.points[binaryInputs]))
 				}
 				p := &o.points[k][index]
 				if k == binaryInputs {

@@ -226,3 +226,59 @@ func (c *dnp3Client) operate(t int64, object []byte) int64 {
 	_, t = c.ask(t+c.n.between(3*millisecond, 20*millisecond), wire.Operate, object...)
 	return t
 }
+
+// maxFragment is the size of an application fragment (IEEE 1815-2012, 4.2.1).
+const maxFragment = 2048
+
+// readAll reads all static data; the answer may take several fragments, each
+// but the last confirmed.
+func (c *dnp3Client) readAll(t int64) int64 {
+	t = max(t, c.idle)
+	if !c.open {
+		if t = c.connect(t); !c.open {
+			return t
+		}
+	}
+	c.seq = (c.seq + 1) & 0x0f
+	t = c.send(t, fromClient, []byte{wire.AppFIR | wire.AppFIN | c.seq, wire.Read, 60, 1, wire.All})
+	t += c.n.latency(c.ends[fromServer].typical)
+	seq := c.seq
+	control := byte(wire.AppFIR)
+	fragment := append(c.response[:0], 0, wire.Response, 0, 0)
+	flush := func(final bool) {
+		fragment[0] = control | seq
+		if final {
+			fragment[0] |= wire.AppFIN
+		} else {
+			fragment[0] |= wire.AppCON
+		}
+		binary.LittleEndian.PutUint16(fragment[2:], c.outstation.iin())
+		t = c.confirm(c.send(t, fromServer, fragment), fragment)
+		t += c.n.between(millisecond, 3*millisecond)
+		seq, control = (seq+1)&0x0f, 0
+		fragment = append(fragment[:0], 0, wire.Response, 0, 0)
+	}
+	o := c.outstation
+	for k := range o.points {
+		for i := 0; i < len(o.points[k]); {
+			if o.points[k][i].absent {
+				i++
+				continue
+			}
+			end := i
+			for end+1 < len(o.points[k]) && end-i < 150 && !o.points[k][end+1].absent {
+				end++
+			}
+			if len(fragment)+7+5*(end-i+1) > maxFragment {
+				flush(false)
+			}
+			fragment = o.appendStatic(fragment, k, i, end)
+			i = end + 1
+		}
+	}
+	flush(true)
+	// The next request follows the last fragment's number (4.2.2.4.5).
+	c.seq = (seq - 1) & 0x0f
+	c.response = fragment
+	return t
+}
