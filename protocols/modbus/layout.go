@@ -45,7 +45,7 @@ var fields = [numFields]fieldInfo{
 	FieldAndMask:       {"and_mask", "bits that stay"},
 	FieldOrMask:        {"or_mask", "bits set where and_mask is 0"},
 	FieldByteCount:     {"byte_count", "octets that follow"},
-	FieldSub:           {"sub_function", "sub-function"},
+	FieldSub:           {"sub_function", "sub-function; the MEI type of function 43 is `mei`"},
 	FieldStatus:        {"status", "status"},
 	FieldEventCount:    {"event_count", "communication events"},
 	FieldMessageCount:  {"message_count", "messages processed"},
@@ -102,11 +102,11 @@ var tailMeanings = [...]string{
 	TailObjects:      "`objects`: id, name, value",
 }
 
-// Check is a rule for a field beyond its limits.
-type Check uint8
+// check is a rule for a field beyond its limits.
+type check uint8
 
 const (
-	checkNone Check = iota
+	checkNone check = iota
 	// checkCoil: 0xFF00 or 0x0000 (AP 6.5).
 	checkCoil
 	// checkOnOff: 0xFF00 or 0x0000 (AP 6.8, diagnostics sub-function 01).
@@ -125,6 +125,18 @@ const (
 	checkFIFO
 )
 
+var checkMeanings = [...]string{
+	checkNone:       "",
+	checkCoil:       "FF00 or 0000",
+	checkOnOff:      "FF00 or 0000",
+	checkZero:       "0000",
+	checkBool:       "00 or FF",
+	checkStatus:     "0000 or FFFF",
+	checkReadCode:   "1 to 4",
+	checkConformity: "1 to 3, or with bit 7 set",
+	checkFIFO:       "up to 31",
+}
+
 // FieldSpec is a field of a layout.
 type FieldSpec struct {
 	Field Field
@@ -132,7 +144,7 @@ type FieldSpec struct {
 	Size uint8
 	// Min and Max are the standard's limits; Max 0 means none.
 	Min, Max uint16
-	check    Check
+	check    check
 }
 
 // Layout is what a PDU holds after its function code.
@@ -148,16 +160,11 @@ func u16(f Field) FieldSpec { return FieldSpec{Field: f, Size: 2} }
 
 func limit(f Field, lo, hi uint16) FieldSpec { return FieldSpec{Field: f, Size: 2, Min: lo, Max: hi} }
 
-func checked(f FieldSpec, c Check) FieldSpec { f.check = c; return f }
+func checked(f FieldSpec, c check) FieldSpec { f.check = c; return f }
 
 func layout(tail Tail, fs ...FieldSpec) Layout { return Layout{Fields: fs, Tail: tail} }
 
 func free() Layout { return Layout{Tail: TailRest, Free: true} }
-
-// slot is where m keeps field f.
-func (m *Message) slot(f Field) *uint16 {
-	return &m.fields[f]
-}
 
 // measure tells how long the PDU is by its own content, from its first octets:
 // the length, or needMore if pdu is too short to tell, or anyLength if the

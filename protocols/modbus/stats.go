@@ -9,33 +9,50 @@ const (
 	CountExceptions
 	CountViolations
 	CountUnanswered
-	// CountPendingEvicted is requests forgotten because too many were open.
 	CountPendingEvicted
-	// CountPendingLost is requests whose answer may have been in bytes that the
-	// tap did not see.
 	CountPendingLost
-	// CountPendingClosed is requests that were open when the conversation ended.
 	CountPendingClosed
-	// CountSkippedBytes is bytes that belong to no message.
 	CountSkippedBytes
-	// CountUnfinishedBytes is bytes of a message that never became whole.
 	CountUnfinishedBytes
-	// CountGaps is holes in a stream, CountResyncs how often the next message
-	// was found again after a hole or garbage.
 	CountGaps
 	CountResyncs
-	// CountChecksumErrors is frames with a wrong CRC or LRC.
 	CountChecksumErrors
-	// CountRoleChanges is conversations in which who is client had to be
-	// corrected.
 	CountRoleChanges
 	numCounters
 )
 
 var counterNames = [numCounters]string{
-	"modbus.requests", "modbus.responses", "modbus.exceptions", "modbus.violations", "modbus.unanswered",
-	"modbus.pending-evicted", "modbus.pending-lost", "modbus.pending-closed", "modbus.skipped-bytes",
-	"modbus.unfinished-bytes", "modbus.gaps", "modbus.resyncs", "modbus.checksum-errors", "modbus.role-changes",
+	CountRequests:        "modbus.requests",
+	CountResponses:       "modbus.responses",
+	CountExceptions:      "modbus.exceptions",
+	CountViolations:      "modbus.violations",
+	CountUnanswered:      "modbus.unanswered",
+	CountPendingEvicted:  "modbus.pending-evicted",
+	CountPendingLost:     "modbus.pending-lost",
+	CountPendingClosed:   "modbus.pending-closed",
+	CountSkippedBytes:    "modbus.skipped-bytes",
+	CountUnfinishedBytes: "modbus.unfinished-bytes",
+	CountGaps:            "modbus.gaps",
+	CountResyncs:         "modbus.resyncs",
+	CountChecksumErrors:  "modbus.checksum-errors",
+	CountRoleChanges:     "modbus.role-changes",
+}
+
+var counterMeanings = [numCounters]string{
+	CountRequests:        "requests",
+	CountResponses:       "normal responses",
+	CountExceptions:      "exception responses",
+	CountViolations:      "violations of all kinds",
+	CountUnanswered:      "requests that got no answer in time",
+	CountPendingEvicted:  "requests forgotten because too many were open",
+	CountPendingLost:     "requests whose answer may have been in bytes that the tap did not see",
+	CountPendingClosed:   "requests that were open when the conversation ended",
+	CountSkippedBytes:    "octets that belong to no message",
+	CountUnfinishedBytes: "octets of a message that never became whole",
+	CountGaps:            "holes in a stream",
+	CountResyncs:         "how often the next message was found again after bytes were skipped",
+	CountChecksumErrors:  "frames with a wrong CRC or LRC",
+	CountRoleChanges:     "conversations in which who is client had to be corrected",
 }
 
 func (c Counter) String() string {

@@ -2,7 +2,7 @@ package modbus
 
 import "github.com/weir-ics/weir/protocols"
 
-func word(c Check) Layout { return layout(TailNone, checked(u16(FieldValue), c)) }
+func word(c check) Layout { return layout(TailNone, checked(u16(FieldValue), c)) }
 
 func counter(code uint16, name string) SubFunction {
 	return SubFunction{Code: code, Name: name, Effect: protocols.Diagnose, Clause: "AP 6.8.1",
