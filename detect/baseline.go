@@ -1,7 +1,9 @@
 package detect
 
 import (
+	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -155,17 +157,48 @@ type ConnectionBaseline struct {
 	Most uint32 `json:"most"`
 }
 
-// Save writes the baseline.
+// Save writes the baseline: one host, link or connection a line, so that two
+// files can be compared line by line.
 func (b *Baseline) Save(w io.Writer) error {
 	b.Format, b.Version = BaselineFormat, BaselineVersion
 	b.sort()
-	data, err := json.MarshalIndent(b, "", " ")
-	if err != nil {
+	out := bufio.NewWriterSize(w, 1<<16)
+	fmt.Fprintf(out, "{\n\"format\": %q,\n\"version\": %d,\n\"from\": %d,\n\"until\": %d,\n\"messages\": %d", b.Format, b.Version, b.From, b.Until, b.Messages)
+	err := saveLines(out, "hosts", b.Hosts)
+	err = errors.Join(err, saveLines(out, "links", b.Links))
+	err = errors.Join(err, saveLines(out, "connections", b.Connections))
+	if len(b.Decisions) > 0 {
+		err = errors.Join(err, saveLines(out, "decisions", b.Decisions))
+	}
+	if len(b.Sections) > 0 {
+		out.WriteString(",\n\"sections\": ")
+		data, failed := json.Marshal(b.Sections)
+		err = errors.Join(err, failed)
+		out.Write(data)
+	}
+	out.WriteString("\n}\n")
+	if err = errors.Join(err, out.Flush()); err != nil {
 		return fmt.Errorf("write baseline: %w", err)
 	}
-	if _, err := w.Write(append(data, '\n')); err != nil {
-		return fmt.Errorf("write baseline: %w", err)
+	return nil
+}
+
+// saveLines writes a list, an element a line. What the writer cannot write is
+// told when it is flushed.
+func saveLines[T any](w *bufio.Writer, name string, list []T) error {
+	fmt.Fprintf(w, ",\n%q: [", name)
+	for i := range list {
+		data, err := json.Marshal(&list[i])
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			w.WriteByte(',')
+		}
+		w.WriteByte('\n')
+		w.Write(data)
 	}
+	w.WriteString("\n]")
 	return nil
 }
 

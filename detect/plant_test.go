@@ -103,13 +103,14 @@ func TestAttacksOnTheSimulatedPlantAreFound(t *testing.T) {
 
 // simulated is a capture source that simulates as it is read.
 type simulated struct {
-	packets chan []capture.Packet
-	err     error
-	frame   uint64
+	capture.Source // for all but Read
+	packets        chan []capture.Packet
+	err            error
+	frame          uint64
 }
 
 func simulate(s plant.Scenario) *simulated {
-	x := &simulated{packets: make(chan []capture.Packet, 4)}
+	x := &simulated{Source: capture.Open(nil, capture.FileOptions{}), packets: make(chan []capture.Packet, 4)}
 	go func() {
 		var batch []capture.Packet
 		_, x.err = s.Run(func(p *plant.Packet) error {
@@ -142,10 +143,6 @@ func (s *simulated) Read(_ context.Context, b *capture.Batch) error {
 	}
 	return nil
 }
-
-func (s *simulated) Interfaces() []capture.Interface  { return nil }
-func (s *simulated) Counters() capture.SourceCounters { return capture.SourceCounters{} }
-func (s *simulated) Close() error                     { return nil }
 
 func TestAWeekOfTheSimulatedPlantStaysWithinTheBudget(t *testing.T) {
 	if testing.Short() {
