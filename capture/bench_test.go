@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -34,7 +35,7 @@ func polling(tb testing.TB, n int) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	w := bufio.NewWriterSize(f, 1<<20)
 	head := make([]byte, 24)
 	binary.LittleEndian.PutUint32(head, pcapMicro)
@@ -42,7 +43,7 @@ func polling(tb testing.TB, n int) string {
 	binary.LittleEndian.PutUint16(head[6:], 4)
 	binary.LittleEndian.PutUint32(head[16:], 65535)
 	binary.LittleEndian.PutUint32(head[20:], 1)
-	w.Write(head)
+	_, _ = w.Write(head)
 	const pairs = 200
 	var seqs [pairs][2]uint32
 	rec := make([]byte, 16)
@@ -70,8 +71,8 @@ func polling(tb testing.TB, n int) string {
 		binary.LittleEndian.PutUint32(rec[4:], uint32(us%1e6))
 		binary.LittleEndian.PutUint32(rec[8:], uint32(len(b)))
 		binary.LittleEndian.PutUint32(rec[12:], uint32(len(b)))
-		w.Write(rec)
-		w.Write(b)
+		_, _ = w.Write(rec)
+		_, _ = w.Write(b)
 	}
 	if err := w.Flush(); err != nil {
 		tb.Fatal(err)
@@ -114,11 +115,11 @@ func BenchmarkFileRead(b *testing.B) {
 				b.Fatal(err)
 			}
 			for {
-				if _, _, err := r.ZeroCopyReadPacketData(); err == io.EOF {
+				if _, _, err := r.ZeroCopyReadPacketData(); errors.Is(err, io.EOF) {
 					break
 				}
 			}
-			f.Close()
+			_ = f.Close()
 		}
 		perPacket(b)
 	})

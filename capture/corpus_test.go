@@ -22,7 +22,7 @@ func corpus(t *testing.T) []string {
 		shared = "../../shared"
 	}
 	var paths []string
-	filepath.WalkDir(filepath.Join(shared, "corpus"), func(p string, d fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(filepath.Join(shared, "corpus"), func(p string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() && (strings.HasSuffix(p, ".pcap") || strings.HasSuffix(p, ".pcapng")) {
 			paths = append(paths, p)
 		}

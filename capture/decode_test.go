@@ -33,8 +33,7 @@ func TestEveryLinkTypeIsRead(t *testing.T) {
 		return append(b, 0, 0, 0, 0, 0, 7, 0, 1, 0, 6, 2, 0, 0, 0, 0, 9, 0, 0)
 	}
 	cat := func(a, b []byte) []byte { return append(slices.Clone(a), b...) }
-	tag := []byte{0, 42}
-	snap := append(etherBytes(alice, bob, nil, ip4)[:12], 0, 100, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0)
+	snap := cat(etherBytes(alice, bob, nil, ip4)[:12], []byte{0, 100, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0})
 	tests := []struct {
 		name string
 		link LinkType
@@ -52,7 +51,7 @@ func TestEveryLinkTypeIsRead(t *testing.T) {
 		{"802.3 with SNAP", LinkEthernet, cat(snap, ip4), 0, 1, `0 "four"`},
 		{"padding", LinkEthernet, cat(etherBytes(alice, bob, nil, ip4), make([]byte, 14)), 0, 1, `0 "four"`},
 		{"cooked", LinkSLL, cat(sll(etherIPv4), ip4), 0, 9, `0 "four"`},
-		{"cooked with VLAN", LinkSLL, cat(cat(sll(etherVLAN), append(tag, 0x86, 0xdd)), ip6), 42, 9, `0 "six"`},
+		{"cooked with VLAN", LinkSLL, cat(cat(sll(etherVLAN), []byte{0, 42, 0x86, 0xdd}), ip6), 42, 9, `0 "six"`},
 		{"cooked 2", LinkSLL2, cat(sll2(etherIPv6), ip6), 0, 9, `0 "six"`},
 		{"raw 101", LinkRaw, ip4, 0, 0, `0 "four"`},
 		{"raw 101 IPv6", LinkRaw, ip6, 0, 0, `0 "six"`},
@@ -68,13 +67,11 @@ func TestEveryLinkTypeIsRead(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var ends Endpoint
 			r := &recorder{onOpen: func(c *Conn) { ends = c.Ends[0] }}
-			link := tt.link
-			if link == 0xffff {
-				link = LinkNull // which the helper takes for Ethernet
+			if tt.link == 0xffff { // LinkNull, which the helper takes for Ethernet
 				p := Packet{Data: tt.data, Wire: uint32(len(tt.data)), Link: LinkNull, Frame: 1}
 				runPacket(t, r, p)
 			} else {
-				runWith(t, Settings{}, r, pkt{data: tt.data, link: link})
+				runWith(t, Settings{}, r, pkt{data: tt.data, link: tt.link})
 			}
 			same(t, datagramsOf(r), []string{tt.want})
 			if ends.VLAN != tt.vlan || ends.MAC[5] != tt.mac {
@@ -194,7 +191,7 @@ func TestARPIsTold(t *testing.T) {
 func TestIPv6ExtensionHeadersAreFollowed(t *testing.T) {
 	udp := udpBytes(1, 2, "six")
 	ext := func(next byte, n int) []byte { return append([]byte{next, byte(n/8 - 1)}, make([]byte, n-2)...) }
-	long := []byte{}
+	long := make([]byte, 0, 72)
 	for range 9 {
 		long = append(long, ext(protoOptions, 8)...)
 	}

@@ -105,7 +105,7 @@ func (e *Engine) runOne(ctx context.Context, src Source, step func(int64) error)
 }
 
 func sourceError(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil
 	}
 	return err

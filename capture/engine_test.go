@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -17,7 +18,7 @@ var errBroken = errors.New("broken")
 
 func (s *failing) Read(ctx context.Context, b *Batch) error {
 	err := s.packets.Read(ctx, b)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return errBroken
 	}
 	return err
@@ -33,7 +34,7 @@ func TestAFailingSourceEndsARunInOrder(t *testing.T) {
 		}
 		steps := 0
 		err := New(Settings{}, hs).Run(context.Background(), &failing{packets{list: hostile(1, 500), size: 100}}, func(int64) error { steps++; return nil })
-		if err != errBroken || steps < 3 {
+		if !errors.Is(err, errBroken) || steps < 3 {
 			t.Errorf("%d workers: error %v after %d steps", workers, err, steps)
 		}
 		for _, r := range rs {
@@ -57,7 +58,7 @@ func TestAnErrorOfStepEndsARunAtOnce(t *testing.T) {
 			}
 			return nil
 		})
-		if err != errBroken || steps != 3 {
+		if !errors.Is(err, errBroken) || steps != 3 {
 			t.Errorf("%d workers: error %v after %d steps", workers, err, steps)
 		}
 	}
@@ -144,14 +145,17 @@ func TestEveryCounterHasANameOfItsOwn(t *testing.T) {
 
 func TestACancelledContextEndsASilentPipe(t *testing.T) {
 	r, w := io.Pipe()
-	defer w.Close()
+	defer func() { _ = w.Close() }()
 	ctx, cancel := context.WithCancel(context.Background())
 	head := pcapFile(binary.LittleEndian, pcapNano, 1, rec{data: string(etherBytes(alice, bob, nil, ipBytes(alice, bob, protoUDP, 0, udpBytes(1, 2, "x"))))})
+	s := Open([]string{"-"}, FileOptions{Stdin: r})
 	go func() {
-		io.Copy(w, bytes.NewReader(head))
+		_, _ = io.Copy(w, bytes.NewReader(head))
+		for read := int64(0); read < int64(len(head)); read, _ = s.Progress() {
+			runtime.Gosched()
+		}
 		cancel()
 	}()
-	s := Open([]string{"-"}, FileOptions{Stdin: r})
 	h := &timed{}
 	if err := New(Settings{}, []Handler{h}).Run(ctx, s, nil); err != nil {
 		t.Fatal(err)

@@ -1,9 +1,6 @@
 package capture
 
-import (
-	"errors"
-	"fmt"
-)
+import "fmt"
 
 // Problem is what is wrong with an input.
 type Problem uint8
@@ -85,6 +82,3 @@ func (e *ReadError) Error() string {
 
 // Unwrap returns the cause.
 func (e *ReadError) Unwrap() error { return e.Err }
-
-// errTooBig tells that a record does not fit in a block.
-var errTooBig = errors.New("record does not fit")

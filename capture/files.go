@@ -33,7 +33,7 @@ type Files struct {
 	frame uint64
 	clock int64
 
-	size, read, failed atomic.Int64
+	size, read atomic.Int64
 
 	kernelDropped, interfaceDropped atomic.Uint64
 
@@ -126,12 +126,11 @@ func (s *Files) report(e *ReadError) {
 }
 
 // Close closes the files.
-func (s *Files) Close() error {
+func (s *Files) Close() {
 	for _, f := range s.order {
 		f.close()
 	}
 	s.order = nil
-	return nil
 }
 
 func (f *file) close() {

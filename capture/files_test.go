@@ -115,7 +115,7 @@ func readAll(t testing.TB, paths []string, stdin io.Reader) (lines, errs []strin
 	clock := int64(-1 << 62)
 	for {
 		err := s.Read(context.Background(), &b)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -242,11 +242,11 @@ func TestPackedFilesAreReadAsTheyAre(t *testing.T) {
 	plain := pcapFile(binary.LittleEndian, pcapMicro, 1, rec{ns: 1e9, data: "one"}, rec{ns: 2e9, data: "two"})
 	var gz, zs bytes.Buffer
 	w := gzip.NewWriter(&gz)
-	w.Write(plain)
-	w.Close()
+	_, _ = w.Write(plain)
+	_ = w.Close()
 	z, _ := zstd.NewWriter(&zs)
-	z.Write(plain)
-	z.Close()
+	_, _ = z.Write(plain)
+	_ = z.Close()
 	want := []string{"1000000000 one wire 3 link 1", "2000000000 two wire 3 link 1"}
 	for name, b := range map[string][]byte{"gzip": gz.Bytes(), "zstd": zs.Bytes(), "plain": plain} {
 		lines, errs, s := readAll(t, []string{write(t, "no-telling-name", b)}, nil)
@@ -280,7 +280,7 @@ func TestFilesAreMergedInTimeOrder(t *testing.T) {
 	names := func(paths ...string) string {
 		lines, errs, _ := readAll(t, paths, bytes.NewReader(pcapFile(le, pcapNano, 1, rec{ns: 30, data: "s30"})))
 		same(t, errs, nil)
-		var out []string
+		out := make([]string, 0, len(lines))
 		for _, l := range lines {
 			out = append(out, strings.Fields(l)[1])
 		}
@@ -336,7 +336,9 @@ func TestWhatIsWrongWithAFileIsOneClearLine(t *testing.T) {
 	ngBad := append(slices.Clone(ng), ngEnhanced(le, rec{data: "two", id: 7}, 2)...)
 	ngOdd := append(slices.Clone(ng), 6, 0, 0, 0, 13, 0, 0, 0, 0, 0, 0, 0, 0)
 	unreadable := write(t, "secret", good)
-	os.Chmod(unreadable, 0)
+	if err := os.Chmod(unreadable, 0); err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		name    string
 		path    string
@@ -400,8 +402,7 @@ func TestWhatIsWrongWithAFileIsOneClearLine(t *testing.T) {
 }
 
 func TestLargeAndManyPacketsCrossBlocks(t *testing.T) {
-	var recs []rec
-	var want []string
+	recs, want := make([]rec, 0, 3000), make([]string, 0, 3000)
 	for i := range 3000 {
 		data := strings.Repeat(string(rune('a'+i%26)), 1+i*7919%70000)
 		if i%500 == 0 {
@@ -419,7 +420,7 @@ func TestLargeAndManyPacketsCrossBlocks(t *testing.T) {
 }
 
 func TestABatchKeepsItsPacketsWhileTheNextAreRead(t *testing.T) {
-	var recs []rec
+	recs := make([]rec, 0, 3*BatchSize)
 	for i := range 3 * BatchSize {
 		recs = append(recs, rec{ns: int64(i), data: fmt.Sprintf("packet %0600d", i)})
 	}

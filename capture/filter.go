@@ -129,11 +129,10 @@ const maxNesting = 64
 
 func (p *filterParser) split() {
 	for i := 0; i < len(p.text); {
-		c := p.text[i]
-		switch {
-		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
+		switch c := p.text[i]; c {
+		case ' ', '\t', '\n', '\r':
 			i++
-		case c == '(' || c == ')' || c == '!':
+		case '(', ')', '!':
 			p.words = append(p.words, filterWord{string(c), i + 1})
 			i++
 		default:

@@ -88,7 +88,7 @@ func TestFiltersAgreeWithTcpdump(t *testing.T) {
 				if strings.HasPrefix(l, "reading") {
 					continue
 				}
-				fmt.Sscanf(l, "%d packet", &want)
+				_, _ = fmt.Sscanf(l, "%d packet", &want)
 			}
 			if got != want {
 				t.Errorf("%s: %q passes %d of %d packets, tcpdump's %d", filepath.Base(path), ex, got, len(list), want)

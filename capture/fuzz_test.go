@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"testing"
 )
@@ -26,7 +27,7 @@ func FuzzFile(f *testing.F) {
 		var b Batch
 		for {
 			err := s.Read(context.Background(), &b)
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {

@@ -83,8 +83,9 @@ const (
 	// HostSeen is the first packet that an IP address sends from a MAC and
 	// VLAN. It is told once a worker, so the receiver must expect it again.
 	HostSeen
-	// ARPReply and ARPRequest are ARP packets.
+	// ARPReply is an ARP answer.
 	ARPReply
+	// ARPRequest is an ARP question.
 	ARPRequest
 	// OverlapConflict is a TCP segment that repeats a part of the stream with
 	// other bytes. Size is how many differ.

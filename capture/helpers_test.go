@@ -145,14 +145,13 @@ func (s *packets) Read(_ context.Context, b *Batch) error {
 }
 func (s *packets) Interfaces() []Interface  { return nil }
 func (s *packets) Counters() SourceCounters { return SourceCounters{} }
-func (s *packets) Close() error             { return nil }
+func (s *packets) Close()                   {}
 
 // recorder is a handler that writes down what it is given, by host pair.
 type recorder struct {
 	lines   []string
 	pair    map[string][]string
 	streams map[string]*bytes.Buffer
-	quiet   bool
 	onOpen  func(*Conn)
 	open    map[*Conn]bool
 	wrong   []string

@@ -57,7 +57,7 @@ func openInput(path string, stdin io.Reader, pool *blockPool, read *atomic.Int64
 		if err != nil {
 			return nil, cannotOpen(path, err)
 		}
-		in.closer = append(in.closer, func() { f.Close() })
+		in.closer = append(in.closer, func() { _ = f.Close() })
 		if st, err := f.Stat(); err == nil && st.IsDir() {
 			in.close()
 			return nil, &ReadError{Path: path, Problem: CannotOpen, Reason: "is a directory; name the capture files in it"}
@@ -106,7 +106,7 @@ func (in *input) unpack() *ReadError {
 			return &ReadError{Path: in.path, Problem: BadCompression, Reason: "gzip: " + err.Error(), Err: err}
 		}
 		in.r, in.packed = z, true
-		in.closer = append(in.closer, func() { z.Close() })
+		in.closer = append(in.closer, func() { _ = z.Close() })
 	case bytes.HasPrefix(first[:n], zstdMagic):
 		// One goroutine and a bounded window: a file cannot ask for more
 		// memory than 128 MiB.
@@ -197,7 +197,7 @@ func (in *input) left() int { return in.end - in.start }
 func (in *input) failure(packet uint64) *ReadError {
 	e := &ReadError{Path: in.path, Packet: packet, Offset: in.offset + int64(in.left())}
 	switch {
-	case in.err == io.EOF || (in.err == io.ErrUnexpectedEOF && in.packed):
+	case errors.Is(in.err, io.EOF) || (errors.Is(in.err, io.ErrUnexpectedEOF) && in.packed):
 		e.Problem, e.Reason = CutShort, "cut short"
 		if packet == 0 {
 			e.Reason = "cut short in the file header"
@@ -216,4 +216,4 @@ func (in *input) failure(packet uint64) *ReadError {
 }
 
 // ended tells that nothing is left, and that nothing is wrong with that.
-func (in *input) ended() bool { return in.left() == 0 && in.err == io.EOF }
+func (in *input) ended() bool { return in.left() == 0 && errors.Is(in.err, io.EOF) }

@@ -66,8 +66,8 @@ type Live struct {
 	wakeUp *time.Timer
 }
 
-// CaptureError is why an interface cannot be captured from.
-type CaptureError struct {
+// InterfaceError is why an interface cannot be captured from.
+type InterfaceError struct {
 	// Interface is its name.
 	Interface string
 	// Reason says it for people, with what to do about it.
@@ -77,10 +77,10 @@ type CaptureError struct {
 }
 
 // Error says it in one line.
-func (e *CaptureError) Error() string { return "capture " + e.Interface + ": " + e.Reason }
+func (e *InterfaceError) Error() string { return "capture " + e.Interface + ": " + e.Reason }
 
 // Unwrap returns the cause.
-func (e *CaptureError) Unwrap() error { return e.Err }
+func (e *InterfaceError) Unwrap() error { return e.Err }
 
 // errSilent tells that no packet came in time.
 var errSilent = errors.New("no packet")
@@ -120,7 +120,7 @@ func OpenLive(opts LiveOptions) (*Live, error) {
 		for _, before := range opts.Interfaces[:i] {
 			if name == before {
 				s.Close()
-				return nil, &CaptureError{Interface: name, Reason: "is named twice"}
+				return nil, &InterfaceError{Interface: name, Reason: "is named twice"}
 			}
 		}
 		r, err := s.openReader(name)
@@ -139,10 +139,10 @@ func OpenLive(opts LiveOptions) (*Live, error) {
 func (s *Live) openReader(name string) (*ringReader, error) {
 	dev, err := net.InterfaceByName(name)
 	if err != nil {
-		return nil, &CaptureError{Interface: name, Reason: "no such interface; there are " + interfaceNames(), Err: err}
+		return nil, &InterfaceError{Interface: name, Reason: "no such interface; there are " + interfaceNames(), Err: err}
 	}
 	if dev.Flags&net.FlagUp == 0 {
-		return nil, &CaptureError{Interface: name, Reason: "the interface is down (ip link set " + name + " up)"}
+		return nil, &InterfaceError{Interface: name, Reason: "the interface is down (ip link set " + name + " up)"}
 	}
 	r := &ringReader{live: s, name: name, index: dev.Index, space: make(chan struct{}, 1)}
 	if err := r.open(s.opts); err != nil {
@@ -154,16 +154,16 @@ func (s *Live) openReader(name string) (*ringReader, error) {
 
 func (r *ringReader) open(opts LiveOptions) (err error) {
 	if r.guard, err = openGuard(r.index, !opts.NotPromiscuous); err != nil {
-		return captureError(r.name, err)
+		return interfaceError(r.name, err)
 	}
 	if r.link, err = r.guard.linkOf(r.name); err != nil {
-		return captureError(r.name, err)
+		return interfaceError(r.name, err)
 	}
 	if r.filter, err = compileFilter(opts.Filter, r.link, true); err != nil {
 		return err
 	}
 	if r.ring, err = openRing(r.name, r.index, r.filter, opts); err != nil {
-		return captureError(r.name, err)
+		return interfaceError(r.name, err)
 	}
 	return nil
 }
@@ -182,7 +182,7 @@ func interfaceNames() string {
 
 // Interfaces returns what is captured from.
 func (s *Live) Interfaces() []Interface {
-	var list []Interface
+	list := make([]Interface, 0, len(s.rings))
 	for _, r := range s.rings {
 		list = append(list, Interface{Name: r.name, Link: r.link})
 	}
@@ -199,13 +199,12 @@ func (s *Live) Counters() (c SourceCounters) {
 }
 
 // Close ends the capture.
-func (s *Live) Close() error {
+func (s *Live) Close() {
 	s.halt()
 	for _, r := range s.rings {
 		r.running.Wait()
 		r.close()
 	}
-	return nil
 }
 
 // halt tells the readers to end.
@@ -270,10 +269,10 @@ func (r *ringReader) run() {
 		default:
 		}
 		err := r.ring.read(&p)
-		if err == errDown {
+		if errors.Is(err, errDown) {
 			err = r.again()
 		}
-		if err == errSilent {
+		if errors.Is(err, errSilent) {
 			continue
 		}
 		r.mu.Lock()
@@ -445,10 +444,10 @@ func (s *Live) merge(b *Batch, silence int64) (failed error) {
 	for len(b.Packets) < BatchSize {
 		var first *ringReader
 		var place int
-		limit := int64(never)
+		limit := never
 		for i, r := range s.rings {
 			if err := r.take(); err != nil {
-				failed = captureError(r.name, err)
+				failed = interfaceError(r.name, err)
 			}
 			if r.taken.empty() {
 				if !s.ended {

@@ -26,7 +26,7 @@ type afpacketRing struct {
 func openAFPacket(name string, _ int, filter []bpf.RawInstruction, opts LiveOptions) (ring, error) {
 	h, err := afpacket.NewTPacket(
 		afpacket.OptInterface(name),
-		afpacket.OptTPacketVersion(afpacket.TPacketVersion3),
+		afpacket.TPacketVersion3,
 		afpacket.OptFrameSize(2048),
 		afpacket.OptBlockSize(ringBlock),
 		afpacket.OptNumBlocks(opts.RingBytes/ringBlock),

@@ -47,9 +47,9 @@ func (g *guard) isUp(name string) (bool, error) {
 	return request.Uint16()&unix.IFF_UP != 0, nil
 }
 
-// captureError says what to do about an error of the kernel.
-func captureError(name string, err error) error {
-	var known *CaptureError
+// interfaceError says what to do about an error of the kernel.
+func interfaceError(name string, err error) error {
+	var known *InterfaceError
 	if errors.As(err, &known) {
 		return err
 	}
@@ -66,7 +66,7 @@ func captureError(name string, err error) error {
 	case errors.Is(err, unix.EAFNOSUPPORT):
 		reason = "this kernel has no packet sockets"
 	}
-	return &CaptureError{Interface: name, Reason: reason, Err: err}
+	return &InterfaceError{Interface: name, Reason: reason, Err: err}
 }
 
 func bigEndian16(v uint16) uint16 {
@@ -84,7 +84,7 @@ func packetSocket(filter []bpf.RawInstruction) (int, error) {
 	}
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: (*unix.SockFilter)(unsafe.Pointer(&filter[0]))}
 	if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program); err != nil {
-		unix.Close(fd)
+		_ = unix.Close(fd)
 		return -1, fmt.Errorf("set filter: %w", err)
 	}
 	return fd, nil
@@ -121,15 +121,15 @@ func openGuard(index int, promiscuous bool) (*guard, error) {
 	if err != nil {
 		return nil, err
 	}
-	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 0) // the least there is: what is not kept is counted, too
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 0) // the least there is: what is not kept is counted, too
 	if err := bindSocket(fd, index); err != nil {
-		unix.Close(fd)
+		_ = unix.Close(fd)
 		return nil, err
 	}
 	if promiscuous {
 		member := unix.PacketMreq{Ifindex: int32(index), Type: unix.PACKET_MR_PROMISC}
 		if err := unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &member); err != nil {
-			unix.Close(fd)
+			_ = unix.Close(fd)
 			return nil, fmt.Errorf("make promiscuous: %w", err)
 		}
 	}
@@ -151,7 +151,7 @@ func (g *guard) close() {
 	g.outgoing()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	unix.Close(g.fd)
+	_ = unix.Close(g.fd)
 	g.fd = -1
 }
 
@@ -255,8 +255,8 @@ func (r *ownRing) dropped() uint64 {
 
 func (r *ownRing) close() {
 	if r.mem != nil {
-		unix.Munmap(r.mem)
+		_ = unix.Munmap(r.mem)
 		r.mem = nil
 	}
-	unix.Close(r.fd)
+	_ = unix.Close(r.fd)
 }

@@ -40,7 +40,7 @@ func inNamespace(t *testing.T) bool {
 		}
 		return false
 	}
-	os.WriteFile("/proc/sys/net/ipv6/conf/default/disable_ipv6", []byte("1"), 0) // it would speak by itself
+	_ = os.WriteFile("/proc/sys/net/ipv6/conf/default/disable_ipv6", []byte("1"), 0) // it would speak by itself
 	sh(t, "ip link add tap0 type veth peer name plant0")
 	sh(t, "ip link set tap0 up")
 	sh(t, "ip link set plant0 up")
@@ -66,8 +66,7 @@ func counters(t *testing.T, name string) (rx, tx uint64) {
 	}
 	for _, l := range strings.Split(string(b), "\n") {
 		if f := strings.Fields(strings.ReplaceAll(l, ":", " ")); len(f) > 10 && f[0] == name {
-			fmt.Sscan(f[2], &rx)
-			fmt.Sscan(f[10], &tx)
+			_, _ = fmt.Sscan(f[2]+" "+f[10], &rx, &tx)
 		}
 	}
 	return rx, tx
@@ -82,10 +81,10 @@ func newSender(t *testing.T, name string) sender {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { unix.Close(fd) })
+	t.Cleanup(func() { _ = unix.Close(fd) })
 	var index int
 	for _, l := range strings.Split(sh(t, "ip -o link show "+name), "\n") {
-		fmt.Sscanf(l, "%d:", &index)
+		_, _ = fmt.Sscanf(l, "%d:", &index)
 		break
 	}
 	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: bigEndian16(unix.ETH_P_ALL), Ifindex: index}); err != nil {
@@ -400,7 +399,7 @@ func TestLiveTheSameStreamsAsFromTheFile(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		defer cmd.Wait()
+		defer func() { _ = cmd.Wait() }()
 		live := &recorder{}
 		st := until(t, src, live, func(s Stats) bool { return s.Packets+s.KernelDropped >= n })
 		if st.Packets != n {
@@ -440,7 +439,7 @@ func TestLiveWhatIsWrongIsSaid(t *testing.T) {
 			t.Errorf("got %s\nwant %s", err, tt.want)
 		}
 	}
-	if err := captureError("tap0", fmt.Errorf("open: %w", unix.EPERM)); !strings.Contains(err.Error(), "CAP_NET_RAW") {
+	if err := interfaceError("tap0", fmt.Errorf("open: %w", unix.EPERM)); !strings.Contains(err.Error(), "CAP_NET_RAW") {
 		t.Error(err)
 	}
 }
@@ -467,7 +466,7 @@ func TestLiveAnInterfaceThatGoesAway(t *testing.T) {
 			}
 			return nil
 		})
-		var known *CaptureError
+		var known *InterfaceError
 		if !errors.As(err, &known) || err.Error() != "capture gone0: the interface has gone" {
 			t.Errorf("error %v", err)
 		}

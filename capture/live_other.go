@@ -12,8 +12,8 @@ import (
 
 var errNotLinux = errors.New("live capture needs Linux")
 
-func captureError(name string, err error) error {
-	return &CaptureError{Interface: name, Reason: err.Error(), Err: err}
+func interfaceError(name string, err error) error {
+	return &InterfaceError{Interface: name, Reason: err.Error(), Err: err}
 }
 
 func openRing(string, int, []bpf.RawInstruction, LiveOptions) (ring, error) {

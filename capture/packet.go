@@ -119,7 +119,7 @@ type Source interface {
 	// from any goroutine.
 	Counters() SourceCounters
 	// Close lets everything go. No Read may be under way.
-	Close() error
+	Close()
 }
 
 // Interface is where packets were captured.

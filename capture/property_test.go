@@ -104,7 +104,7 @@ func join(s string) string {
 		from := strings.LastIndex(s[:i], "[")
 		to := i + 2 + strings.Index(s[i+2:], "]")
 		var a, b int
-		fmt.Sscanf(s[from:to+1], "[%d][%d]", &a, &b)
+		_, _ = fmt.Sscanf(s[from:to+1], "[%d][%d]", &a, &b)
 		s = fmt.Sprintf("%s[%d]%s", s[:from], a+b, s[to+1:])
 	}
 }
@@ -124,7 +124,7 @@ func hostile(seed uint64, n int) []pkt {
 	type side struct{ seq uint32 }
 	flows := map[string]*[2]side{}
 	now := int64(1e18)
-	var list []pkt
+	list := make([]pkt, 0, n)
 	for range n {
 		now += rng.Int64N(40 * ms)
 		switch rng.IntN(200) {

@@ -358,7 +358,7 @@ func (s *shard) idleFor(c *conn) int64 {
 		return int64(s.set.TimeWait)
 	case c.state != stateOpen:
 		return int64(s.set.HalfOpen)
-	case c.half[0].fin || c.half[1].fin || !c.OpeningSeen && !(c.heard[0] && c.heard[1]):
+	case c.half[0].fin || c.half[1].fin || !c.OpeningSeen && (!c.heard[0] || !c.heard[1]):
 		return int64(s.set.OneSided)
 	}
 	return int64(s.set.TCPIdle)

@@ -171,11 +171,7 @@ func TestAHoleIsGivenUp(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			r, _ := run(t, Settings{}, tt.k.list...)
-			var got []string
-			for _, l := range r.lines {
-				got = append(got, l)
-			}
-			got = got[open+2 : len(got)-1] // with the two hosts, without the close
+			got := r.lines[open+2 : len(r.lines)-1] // with the two hosts, without the close
 			if fmt.Sprint(got) != fmt.Sprint(tt.want) {
 				t.Errorf("got %q\nwant %q", got, tt.want)
 			}
