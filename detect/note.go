@@ -35,6 +35,8 @@ type note struct {
 	seq     int32
 	event   int32 // index into the shard's events, -1 if none
 	finding *Finding
+	// added tells that it is a finding of others.
+	added bool
 	// chance is how many such findings a day chance alone would give, for what
 	// the false-alarm budget decides; 0 for what is certain.
 	chance float64
@@ -117,8 +119,9 @@ func (e *seen) set(ev *protocols.Event, key linkKey) {
 	}
 }
 
-// order sorts what the shards told: by clock and frame, and what timers found
-// at the same moment by what it is about.
+// order sorts what the shards told: by clock and frame, then what others added
+// after our own, and what timers found or others added at the same moment by
+// what it is about, so that it does not matter to which shard it was told.
 func order(notes []ordered) {
 	sort.Slice(notes, func(i, j int) bool {
 		a, b := notes[i].note, notes[j].note
@@ -127,7 +130,9 @@ func order(notes []ordered) {
 			return a.clock < b.clock
 		case a.frame != b.frame:
 			return a.frame < b.frame
-		case a.frame == 0 && a.finding != nil && b.finding != nil:
+		case a.added != b.added:
+			return b.added
+		case (a.frame == 0 || a.added) && a.finding != nil && b.finding != nil:
 			if a.finding.Kind.Name != b.finding.Kind.Name {
 				return a.finding.Kind.Name < b.finding.Kind.Name
 			}

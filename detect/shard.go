@@ -209,7 +209,7 @@ func (s *Shard) tell(e *protocols.Event, kind noteKind, event int32) *note {
 // in folding, alerts and incidents. clock and frame are those of the event that
 // it rests on; f must not be changed afterwards.
 func (s *Shard) Add(clock int64, frame uint64, f *Finding) {
-	s.notes = append(s.notes, note{clock: clock, frame: frame, kind: noteFinding, event: -1, finding: f, seq: int32(len(s.notes))})
+	s.notes = append(s.notes, note{clock: clock, frame: frame, kind: noteFinding, event: -1, finding: f, added: true, seq: int32(len(s.notes))})
 }
 
 // Advance moves the watermark: what is due up to clock is found. It returns the

@@ -188,7 +188,7 @@ func (s *Site) freeze() {
 // brought about. All findings up to a clock must be added before Step is called
 // with it. f must not be changed afterwards.
 func (s *Site) Add(clock int64, frame uint64, f *Finding) {
-	s.added = append(s.added, note{clock: clock, frame: frame, kind: noteFinding, event: -1, finding: f, seq: int32(len(s.added))})
+	s.added = append(s.added, note{clock: clock, frame: frame, kind: noteFinding, event: -1, finding: f, added: true, seq: int32(len(s.added))})
 }
 
 // Step works off what the shards told since the last step, up to the watermark
