@@ -105,6 +105,30 @@ func TestAMillionTinyFramesCostNoMemory(t *testing.T) {
 	}
 }
 
+// TestTheAssociationInUseStays sends spoofed addresses between a request and
+// its response.
+func TestTheAssociationInUseStays(t *testing.T) {
+	var r recorder
+	d := NewDecoder(conversation, r.emit, nil)
+	l := new(line)
+	var seq uint8
+	for round := range 3 {
+		d.Stream(0, protocols.Stamp{Frame: 77}, l.request(Single(uint8(round)), FunctionRead, 60, 1, 6).octets)
+		for i := range maxAssociations - 1 {
+			h := LinkHeader{Dir: true, Prm: true, Function: LinkUnconfirmedUserData, Source: uint16(1000 + round*500 + i), Destination: 10}
+			d.Stream(0, protocols.Stamp{}, AppendSegments(nil, h, &seq, []byte{0xC0, FunctionDirectOperateNR}))
+		}
+		r.events = nil
+		d.Stream(1, protocols.Stamp{}, l.response(Single(uint8(round)), FunctionResponse, 0).octets)
+		if ev := r.only(t); ev.RequestFrame != 77 {
+			t.Fatalf("round %d: the response is not tied to its request; %d associations evicted", round, d.pool.Stats.AssociationsEvicted)
+		}
+	}
+	if d.pool.Stats.AssociationsEvicted == 0 {
+		t.Error("nothing was evicted, so nothing was tested")
+	}
+}
+
 // TestSteadyTrafficAllocatesNothing decodes a poll and its answers again and
 // again.
 func TestSteadyTrafficAllocatesNothing(t *testing.T) {

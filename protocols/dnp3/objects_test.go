@@ -511,6 +511,10 @@ func TestRangesNameWhatMessagesName(t *testing.T) {
 			{Kind: protocols.KindTime, Access: protocols.AccessAssign, Count: 1}, {Kind: protocols.KindCounter, Access: protocols.AccessAssign}}},
 		{"attribute of a set", 1, "00 FC 00 00 00", []protocols.Range{{Kind: protocols.KindAttribute, Access: protocols.AccessRead, First: 252, Count: 1}}},
 		{"report of a range", 129, "1E 04 01 00 01 01 01 05 00 06 00", []protocols.Range{{Kind: protocols.KindAnalogInput, Access: protocols.AccessReport, First: 256, Count: 2}}},
+		{"commands to single outputs", 6, "0C 01 28 02 00 09 00 41 01 64 00 00 00 00 00 00 00 00 0A 00 41 01 64 00 00 00 00 00 00 00 00",
+			[]protocols.Range{{Kind: protocols.KindBinaryOutput, Access: protocols.AccessOperate, First: 9, Count: 2}}},
+		{"events of single points", 129, "02 01 17 03 01 81 02 81 09 81", []protocols.Range{
+			{Kind: protocols.KindBinaryInput, Access: protocols.AccessReport, First: 1, Count: 2}, {Kind: protocols.KindBinaryInput, Access: protocols.AccessReport, First: 9, Count: 1}}},
 		{"all virtual addresses", 1, "01 01 05 00 00 00 00 FF FF FF FF", []protocols.Range{{Kind: protocols.KindBinaryInput, Access: protocols.AccessRead, Count: math.MaxUint32}}},
 	} {
 		ev := decodeBody(t, c.function, unhex(t, c.octets))

@@ -324,3 +324,38 @@ func TestAChangedOctetIsAMissingMessage(t *testing.T) {
 		}
 	}
 }
+
+// TestALossWithinAFrameEndsWithIt loses octets in the middle of a frame: the
+// next frame is found where the length of the broken one says, whatever
+// follows it.
+func TestALossWithinAFrameEndsWithIt(t *testing.T) {
+	g := newGenerator(10)
+	messages, frames := traffic(g, 2)
+	for len(frames[0]) < 60 || len(frames[0]) > maxFrame {
+		messages, frames = traffic(g, 2)
+	}
+	for begin := headerSize; begin+20 <= len(frames[0]); begin++ {
+		stream := append(append([]byte(nil), frames[0][begin+20:]...), frames[1]...)
+		stream = append(stream, 1, 2, 3)
+		for at := range stream {
+			got := bodies([][]byte{frames[0][:begin], nil, stream[:at], stream[at:]}, 20, true)
+			if diff := cmp.Diff([][]byte{messages[1].body}, got); diff != "" {
+				t.Fatalf("20 octets lost at %d, split at %d (-want +got)\n%s", begin, at, diff)
+			}
+		}
+	}
+}
+
+// TestALossOfAsManySegmentsAsSequenceNumbersIsNoticed loses 64 segments, after
+// which the sequence number is the one due.
+func TestALossOfAsManySegmentsAsSequenceNumbersIsNoticed(t *testing.T) {
+	var seq uint8
+	h := new(line).header(0)
+	var f Fragment
+	f.Request(Single(0), FunctionWrite).Octets(make([]byte, 150*maxSegment)...)
+	stream := AppendSegments(nil, h, &seq, f.Bytes())
+	cut, lost := 10*maxFrame, 64*maxFrame
+	if got := bodies([][]byte{stream[:cut], nil, stream[cut+lost:]}, lost, true); len(got) > 0 {
+		t.Errorf("a fragment of %d octets was made of what is left of %d", len(got[0]), len(f.Bytes()))
+	}
+}

@@ -82,14 +82,18 @@ func (d *Decoder) Gap(dir protocols.Direction, at protocols.Stamp, lost int) {
 	d.settle(at)
 	s := &d.sides[dir&1]
 	d.pool.Stats.LostOctets += uint64(max(lost, 0))
-	if len(s.buf) >= headerSize && lost > 0 {
-		s.skip = max(missing(s.buf)-lost, 0)
-	} else {
-		s.skip = max(s.skip-lost, 0)
+	rest := s.skip
+	if len(s.buf) >= headerSize {
+		rest = missing(s.buf)
 	}
 	d.pool.Stats.SkippedOctets += uint64(len(s.buf))
 	s.buf = s.buf[:0]
-	s.synced, s.doubt, s.skipped = false, maxFrame, 0
+	s.synced, s.doubt, s.skip, s.skipped = false, maxFrame, 0, 0
+	if lost > 0 && rest >= lost {
+		// The loss is within a frame whose length is known: the next begins
+		// where it would have ended.
+		s.skip, s.doubt = rest-lost, 0
+	}
 	d.fresh = false
 	for _, a := range d.associations {
 		d.drop(d.halfOf(a, dir))
