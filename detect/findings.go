@@ -97,7 +97,7 @@ func (s *Shard) newFunction(l *link, e *protocols.Event) *Finding {
 		on = ", " + pointWordsOf(f.Points)
 	}
 	f.Title = fmt.Sprintf("%s sent %s to %s for the first time%s", addr(e.Client().IP), functionWord(e.Name, e.Function), device(l), on)
-	f.Observed = fmt.Sprintf("%s sent %s to %s%s.", addr(e.Client().IP), functionWord(e.Name, e.Function), device(l), on)
+	f.Observed = fmt.Sprintf("%s sent %s to %s%s.", addr(e.Client().IP), functionWord(e.Name, e.Function), device(l), on) + setWords(e.Points)
 	if kind == KindCommandNew {
 		f.Expected = fmt.Sprintf("It had only ever read: %s it never changed anything on this device, using %s.", evidence(l), functionList(l))
 	} else {
@@ -194,7 +194,7 @@ func (s *Shard) newAddress(l *link, e *protocols.Event, missing []PointRef, acce
 		f.Techniques = []string{"T0861"}
 	}
 	f.Title = fmt.Sprintf("%s %s %s, %s, for the first time", addr(e.Client().IP), verb, device(l), pointWordsOf(missing))
-	f.Observed = fmt.Sprintf("%s sent %s to %s for %s, which it never touched.", addr(e.Client().IP), functionWord(e.Name, e.Function), device(l), pointWordsOf(missing))
+	f.Observed = fmt.Sprintf("%s sent %s to %s for %s, which it never touched.", addr(e.Client().IP), functionWord(e.Name, e.Function), device(l), pointWordsOf(missing)) + setWords(e.Points)
 	if t := l.table(missing[0].Kind, access); t != nil {
 		var known []PointRef
 		for _, r := range t.set.Runs() {

@@ -42,6 +42,9 @@ func TestTheForgedCommandIsTheMostSevereAlert(t *testing.T) {
 		forged.Points[0] != (detect.PointRef{Kind: protocols.KindCoil, First: 2, Last: 2}) || forged.FirstFrame != 4785 || forged.LastFrame != 4786 {
 		t.Errorf("the alert does not name what was done: %s", forged.AppendJSON(nil))
 	}
+	if want := "It set coil 2 to on. The device accepted it. 192.168.1.101 had only ever answered"; !strings.Contains(forged.Explanation, want) {
+		t.Errorf("the explanation does not say %q: %s", want, forged.Explanation)
+	}
 	if !contains(forged.Techniques, "T0855") {
 		t.Errorf("techniques %v lack T0855", forged.Techniques)
 	}

@@ -86,6 +86,8 @@ type seen struct {
 	numRanges           int
 	violations          [2]*protocols.ViolationKind
 	identity            []identity
+	// sets says which values it sets.
+	sets string
 }
 
 type identity struct {
@@ -111,6 +113,9 @@ func (e *seen) set(ev *protocols.Event, key linkKey) {
 	*e = seen{time: ev.Time, clock: ev.Clock, frame: ev.Frame, requestFrame: ev.RequestFrame, proto: ev.Proto, transport: ev.Transport,
 		role: ev.Role, effect: ev.Effect, fromClient: ev.FromClient, broadcast: ev.Broadcast, guessed: ev.RoleGuessed,
 		function: ev.Function, sub: ev.Sub, name: ev.Name, exception: ev.Exception, key: key, src: ev.Src, dst: ev.Dst, size: ev.Size}
+	if ev.Effect.Changes() && ev.Role == protocols.RoleRequest && len(ev.Points) > 0 {
+		e.sets = setWords(ev.Points)
+	}
 	e.numRanges = copy(e.ranges[:], ev.Ranges)
 	for i := range ev.Violations {
 		if i < len(e.violations) {

@@ -243,7 +243,7 @@ func (s *Site) meetFinding(st *strange, e *seen) *Finding {
 		f = strangeAbout(KindLinkNew, KindLinkNew.Severity, e)
 		f.Expected = fmt.Sprintf("The two never spoke %s with each other in the learning.", e.proto)
 	}
-	f.Observed = what + "."
+	f.Observed = what + "." + e.sets
 	f.Title = what
 	f.Techniques = f.Kind.Techniques
 	if asks {
@@ -283,7 +283,7 @@ func (s *Site) strangeCommand(st *strange, e *seen) *Finding {
 	f := strangeAbout(kind, s.commandSeverity(kind.Severity, client, e), e)
 	f.Key += "/" + e.effect.String()
 	f.Title = sent(e)
-	f.Observed = f.Title + "."
+	f.Observed = f.Title + "." + e.sets
 	f.Expected = fmt.Sprintf("The link itself is new: it was first seen %s before, and not in the learning.", span(e.clock-st.first))
 	f.Techniques = addNames(append([]string(nil), effectTechniques[e.effect]...), kind.Techniques)
 	explain(f)

@@ -155,6 +155,45 @@ func runOf(r protocols.Range) interval.Run {
 	return interval.Run{First: r.First, Last: last}
 }
 
+// setWords says which values a message sets, as a sentence; empty if it sets
+// none.
+func setWords(points []protocols.Point) string {
+	const most = 4
+	var parts []string
+	more := 0
+	for i := range points {
+		p := &points[i]
+		if p.Has&protocols.HasValue == 0 || p.Access != protocols.AccessWrite && p.Access != protocols.AccessOperate && p.Access != protocols.AccessSelect {
+			continue
+		}
+		if len(parts) == most {
+			more++
+			continue
+		}
+		parts = append(parts, pointWord(PointRef{Kind: p.Kind, First: p.Index, Last: p.Index})+" to "+valueWord(p))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	s := " It set " + strings.Join(parts, ", ")
+	if more > 0 {
+		s += fmt.Sprintf(" and %d more", more)
+	}
+	return s + "."
+}
+
+func valueWord(p *protocols.Point) string {
+	switch {
+	case p.Kind == protocols.KindCoil && p.Value == 0:
+		return "off"
+	case p.Kind == protocols.KindCoil:
+		return "on"
+	case p.Kind == protocols.KindBinaryOutput && p.Variation != 0:
+		return fmt.Sprintf("control code %.0f", p.Value)
+	}
+	return strconv.FormatFloat(p.Value, 'g', -1, 64)
+}
+
 // functionWord names a function in a sentence.
 func functionWord(name string, function uint8) string {
 	if name == "" {
