@@ -73,7 +73,7 @@ type segment struct {
 
 // replay feeds the TCP payloads of a capture, port 502 on either side, to
 // decoders. With each message, emit gets the octets that it was completed by.
-func replay(t testing.TB, path string, worker *Worker, emit func(e *protocols.Event, segment []byte)) {
+func replay(t testing.TB, path string, config Config, emit func(e *protocols.Event, segment []byte)) {
 	t.Helper()
 	file, err := os.Open(path)
 	if err != nil {
@@ -125,7 +125,7 @@ func replay(t testing.TB, path string, worker *Worker, emit func(e *protocols.Ev
 		if f == nil || tcp.SYN && !tcp.ACK {
 			conv := protocols.Conversation{Transport: protocols.TCP, Ends: [2]protocols.Endpoint{src, dst}, OpeningSeen: tcp.SYN && !tcp.ACK && !tcp.FIN}
 			f = &flow{}
-			f.decoder = Config{Worker: worker}.NewDecoder(conv, func(e *protocols.Event) { emit(e, f.segment) })
+			f.decoder = config.NewDecoder(conv, func(e *protocols.Event) { emit(e, f.segment) })
 			delete(flows, [2]protocols.Endpoint{dst, src})
 			flows[[2]protocols.Endpoint{src, dst}] = f
 			order = append(order, f)
@@ -191,7 +191,7 @@ func TestEveryMessageOfTheCapturesIsEncodedAgainAsItWas(t *testing.T) {
 	for _, path := range modbusCaptures(t) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			messages := 0
-			replay(t, path, &Worker{}, func(e *protocols.Event, segment []byte) {
+			replay(t, path, Config{}, func(e *protocols.Event, segment []byte) {
 				if e.Role == protocols.RoleNotice {
 					return
 				}

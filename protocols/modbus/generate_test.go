@@ -123,7 +123,12 @@ var generators = map[string]func(r *rand.Rand) pair{
 	"device identification": func(r *rand.Rand) pair {
 		var objects []Object
 		for i := range r.IntN(4) {
-			objects = append(objects, Object{uint8(i), octets(r, r.IntN(30))})
+			// Identification is text (AP 6.21).
+			text := octets(r, 1+r.IntN(30))
+			for j := range text {
+				text[j] = 'A' + text[j]%26
+			}
+			objects = append(objects, Object{uint8(i), text})
 		}
 		return pair{AppendReadDeviceID(nil, 1, 0), AppendDeviceID(nil, 1, 0x81, false, 0, objects)}
 	},

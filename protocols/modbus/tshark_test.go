@@ -25,13 +25,14 @@ type dissection struct {
 }
 
 // tshark gives every Modbus message of a capture, in the order of the capture.
-func tshark(t *testing.T, path string) []dissection {
+func tshark(t *testing.T, path string, options ...string) []dissection {
 	t.Helper()
 	program, err := exec.LookPath("tshark")
 	if err != nil {
 		t.Skip("no independent decoder: tshark is not installed")
 	}
-	cmd := exec.Command(program, "-n", "-r", path, "-Y", "modbus", "-T", "json", "--no-duplicate-keys", "-J", "frame mbtcp modbus")
+	args := []string{"-n", "-r", path, "-Y", "modbus", "-T", "json", "--no-duplicate-keys", "-J", "frame mbtcp mbrtu modbus"}
+	cmd := exec.Command(program, append(args, options...)...)
 	cmd.Stderr = nil
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -63,6 +64,7 @@ func readDissections(r io.Reader) (messages []dissection, err error) {
 				Layers struct {
 					Frame  map[string]json.RawMessage `json:"frame"`
 					MBTCP  json.RawMessage            `json:"mbtcp"`
+					MBRTU  json.RawMessage            `json:"mbrtu"`
 					Modbus json.RawMessage            `json:"modbus"`
 				} `json:"layers"`
 			} `json:"_source"`
@@ -80,6 +82,9 @@ func readDissections(r io.Reader) (messages []dissection, err error) {
 			return nil, err
 		}
 		headers, contents := items(layers.MBTCP), items(layers.Modbus)
+		if layers.MBTCP == nil {
+			headers = items(layers.MBRTU)
+		}
 		if len(headers) != len(contents) {
 			return nil, fmt.Errorf("frame %d: %d headers and %d contents", frame, len(headers), len(contents))
 		}
@@ -153,20 +158,15 @@ func leaves(into []string, raw json.RawMessage) ([]string, error) {
 	}
 }
 
-// compared are the fields that both must agree on. The others are tshark's own:
-// texts for people, trees, expert notes.
-var compared = map[string]bool{
-	"mbtcp.trans_id": true, "mbtcp.prot_id": true, "mbtcp.len": true, "mbtcp.unit_id": true,
-	"modbus.func_code": true, "modbus.exception_code": true, "modbus.request_frame": true, "modbus.response_time": true,
-	"modbus.reference_num": true, "modbus.bit_cnt": true, "modbus.word_cnt": true, "modbus.byte_cnt": true, "modbus.byte_cnt_16": true,
-	"modbus.bitnum": true, "modbus.bitval": true, "modbus.regnum16": true, "modbus.regval_uint16": true,
-	"modbus.data": true, "modbus.padding": true, "modbus.and_mask": true, "modbus.or_mask": true,
-	"modbus.read_reference_num": true, "modbus.read_word_cnt": true, "modbus.write_reference_num": true, "modbus.write_word_cnt": true,
-	"modbus.diagnostic_code": true, "modbus.diagnostic.return_diag_register": true, "modbus.diagnostic.restart_communication_option": true,
-	"modbus.diagnostic.clear_ctr_diag_reg": true,
-	"modbus.mei":                           true, "modbus.read_device_id": true, "modbus.object_id": true, "modbus.conformity_level": true,
-	"modbus.more_follows": true, "modbus.next_object_id": true, "modbus.num_objects": true, "modbus.objects_len": true,
-	"modbus.object_str_value": true,
+// compared tells whether both must agree on a field: all that tshark takes from
+// the message. What it adds are texts, trees and notes for people.
+func compared(name string) bool {
+	for _, layer := range []string{"modbus.", "mbtcp.", "mbrtu."} {
+		if strings.HasPrefix(name, layer) {
+			return !strings.HasSuffix(name, "_tree")
+		}
+	}
+	return false
 }
 
 // asTshark says what weir decoded in tshark's words.
@@ -180,10 +180,17 @@ func asTshark(e *protocols.Event) dissection {
 		}
 	}
 	data := func(b []byte) { add("modbus.data", "%s", colons(b)) }
-	add("mbtcp.trans_id", "%d", m.Transaction)
-	add("mbtcp.prot_id", "%d", m.Protocol)
-	add("mbtcp.len", "%d", m.Length)
-	add("mbtcp.unit_id", "%d", m.Unit)
+	if m.Framing == RTU {
+		add("mbrtu.unit_id", "%d", m.Unit)
+		// tshark shows the two octets as they are sent, low one first.
+		add("mbrtu.crc16", "0x%02x%02x", byte(m.CRC), m.CRC>>8)
+		add("mbrtu.crc16.status", "1")
+	} else {
+		add("mbtcp.trans_id", "%d", m.Transaction)
+		add("mbtcp.prot_id", "%d", m.Protocol)
+		add("mbtcp.len", "%d", m.Length)
+		add("mbtcp.unit_id", "%d", m.Unit)
+	}
 	add("modbus.func_code", "%d", m.Function)
 	if m.IsException {
 		add("modbus.exception_code", "%d", m.Exception)
@@ -231,15 +238,48 @@ func asTshark(e *protocols.Event) dissection {
 	case 8:
 		field(FieldSub, "modbus.diagnostic_code")
 		v, ok := m.Get(FieldValue)
-		switch {
+		switch name := diagnosticCounters[m.Sub]; {
+		case m.Sub == 0 && m.Response:
+			add("modbus.diagnostic.return_query_data.echo", "%s", colons(m.Data))
+		case m.Sub == 0:
+			add("modbus.diagnostic.return_query_data.request", "%s", colons(m.Data))
 		case m.Sub == 1 && ok:
 			add("modbus.diagnostic.restart_communication_option", "0x%04x", v)
 		case m.Sub == 2 && ok && m.Response:
 			add("modbus.diagnostic.return_diag_register", "0x%04x", v)
+		case m.Sub == 3 && ok:
+			add("modbus.diagnostic.ascii_input_delimiter", "0x%02x", v>>8)
 		case m.Sub == 10 && ok && m.Response:
 			add("modbus.diagnostic.clear_ctr_diag_reg", "%d", v)
+		case name != "" && ok && m.Response:
+			add("modbus.diagnostic."+name, "%d", v)
 		case ok:
 			data([]byte{byte(v >> 8), byte(v)})
+		default:
+			data(m.Data)
+		}
+	case 11, 12:
+		field(FieldByteCount, "modbus.byte_cnt")
+		if v, ok := m.Get(FieldStatus); ok {
+			add("modbus.ev_status", "0x%04x", v)
+		}
+		field(FieldEventCount, "modbus.ev_count")
+		field(FieldMessageCount, "modbus.ev_msg_count")
+		for _, b := range m.Data {
+			add("modbus.event", "%d", b)
+			switch {
+			case b&0x80 != 0:
+				for _, f := range []struct {
+					bit  int
+					name string
+				}{{1, "recv_comm_err"}, {4, "recv_char_over"}, {5, "recv_lo_mode"}, {6, "recv_broadcast"}} {
+					add("modbus.ev_"+f.name, "%d", b>>f.bit&1)
+				}
+			case b&0x40 != 0:
+				for bit, name := range []string{"send_read_ex", "send_slave_abort_ex", "send_slave_busy_ex", "send_slave_nak_ex", "send_write_timeout", "send_lo_mode"} {
+					add("modbus.ev_"+name, "%d", b>>bit&1)
+				}
+			}
 		}
 	case 15:
 		field(FieldAddress, "modbus.reference_num")
@@ -263,6 +303,29 @@ func asTshark(e *protocols.Event) dissection {
 		}
 	case 20, 21:
 		field(FieldByteCount, "modbus.byte_cnt")
+		for rest := m.Data; len(rest) > 0; {
+			g, n := nextGroup(m.layout.Tail, rest)
+			if n == 0 {
+				break
+			}
+			if m.layout.Tail == TailFileRecords {
+				add("modbus.byte_cnt", "%d", rest[0])
+			}
+			add("modbus.reference_type", "%d", g.Reference)
+			if m.layout.Tail != TailFileRecords {
+				add("modbus.reference_num_32", "%d", recordIndex(g.File, g.Record))
+				add("modbus.word_cnt", "%d", g.Length)
+			}
+			switch m.layout.Tail {
+			// tshark gives every group all up to the end of the message; its own
+			// length bounds it (AP 6.14, 6.15).
+			case TailFileRecords:
+				data(rest[2:])
+			case TailFileWrites:
+				data(rest[7:])
+			}
+			rest = rest[n:]
+		}
 	case 22:
 		field(FieldAddress, "modbus.reference_num")
 		if and, ok := m.Get(FieldAndMask); ok {
@@ -315,6 +378,12 @@ func asTshark(e *protocols.Event) dissection {
 	return d
 }
 
+// diagnosticCounters names the counters of function 8 as tshark does.
+var diagnosticCounters = map[int32]string{
+	11: "bus_message_count", 12: "bus_comm_error_count", 13: "bus_exception_error_count", 14: "slave_message_count",
+	15: "no_slave_response_count", 16: "slave_nak_count", 17: "slave_busy_count", 18: "bus_char_overrun_count",
+}
+
 func colons(b []byte) string { return strings.ReplaceAll(fmt.Sprintf("% x", b), " ", ":") }
 
 // byName groups the compared fields: the values of each name in their order.
@@ -322,7 +391,7 @@ func (d dissection) byName() map[string][]string {
 	all := map[string][]string{}
 	for _, f := range d.fields {
 		name, value, _ := strings.Cut(f, "=")
-		if compared[name] {
+		if compared(name) {
 			all[name] = append(all[name], value)
 		}
 	}
@@ -366,7 +435,7 @@ func TestMessagesAgreeWithTsharkFieldByField(t *testing.T) {
 		name := strings.TrimPrefix(filepath.ToSlash(path), filepath.ToSlash(corpus(t))+"/")
 		theirs := tshark(t, path)
 		var ours []dissection
-		replay(t, path, &Worker{}, func(e *protocols.Event, _ []byte) {
+		replay(t, path, Config{}, func(e *protocols.Event, _ []byte) {
 			if e.Role != protocols.RoleNotice {
 				ours = append(ours, asTshark(e))
 			}
@@ -408,7 +477,14 @@ func compareAll(ours, theirs []dissection) (all []difference) {
 			theirs = theirs[1:]
 		default:
 			a, b := ours[0].byName(), theirs[0].byName()
-			for field := range compared {
+			fields := map[string]bool{}
+			for name := range a {
+				fields[name] = true
+			}
+			for name := range b {
+				fields[name] = true
+			}
+			for field := range fields {
 				if x, y := strings.Join(a[field], " "), strings.Join(b[field], " "); x != y {
 					all = append(all, difference{ours[0].frame, field, x, y})
 				}
