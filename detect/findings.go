@@ -410,6 +410,18 @@ func pollStopped(l *link, p *pattern, at int64) *Finding {
 	return f
 }
 
+// neverPolled is about a link of the baseline that was not seen since the start.
+func neverPolled(w *awaited) *Finding {
+	f := &Finding{Kind: KindPollStopped, Severity: KindPollStopped.Severity, Key: keyText(w.link.key()), Start: w.until, Time: w.until,
+		Proto: protoByName(w.link.Proto), Function: int(w.function.Function), FunctionName: w.function.Name, Techniques: KindPollStopped.Techniques}
+	f.Client, f.Server = parties(&protocols.Endpoint{IP: w.link.Client}, &protocols.Endpoint{IP: w.link.Server, Port: w.link.Port}, w.link.key())
+	f.Title = fmt.Sprintf("%s does not poll %s", w.link.Client, w.link.Server)
+	f.Observed = fmt.Sprintf("%s has not sent anything to %s since weir was started.", w.link.Client, w.link.Server)
+	f.Expected = fmt.Sprintf("%s came every %s in the learning, %s.", functionWord(w.function.Name, w.function.Function), span(w.period), plural(w.count, "time", "times"))
+	explain(f)
+	return f
+}
+
 func pollResumed(l *link, e *protocols.Event) *Finding {
 	f := about(KindPollStopped, KindPollStopped.Severity, l, e)
 	f.Clear = true

@@ -24,6 +24,8 @@ type host struct {
 	// each; effects are those it used as a client, a bit each. All as learned.
 	client, server uint8
 	effects        uint16
+	// playsClient and playsServer are the roles it was seen in, learned or not.
+	playsClient, playsServer uint8
 	// asked and answered are the messages behind that.
 	answered      uint64
 	answeredFrom  int64
@@ -136,8 +138,8 @@ func (x *host) asset() Asset {
 		proto    protocols.Proto
 		roleName string
 	}{
-		{x.client, protocols.ProtoModbus, "modbus client"}, {x.server, protocols.ProtoModbus, "modbus server"},
-		{x.client, protocols.ProtoDNP3, "dnp3 master"}, {x.server, protocols.ProtoDNP3, "dnp3 outstation"},
+		{x.client | x.playsClient, protocols.ProtoModbus, "modbus client"}, {x.server | x.playsServer, protocols.ProtoModbus, "modbus server"},
+		{x.client | x.playsClient, protocols.ProtoDNP3, "dnp3 master"}, {x.server | x.playsServer, protocols.ProtoDNP3, "dnp3 outstation"},
 	} {
 		if r.bits&protoBit(r.proto) != 0 {
 			a.Roles = append(a.Roles, r.roleName)

@@ -116,6 +116,70 @@ func TestAlertIDsDependOnWhatIsFoundAndNotOnWhenOrWhere(t *testing.T) {
 	}
 }
 
+func TestASensorThatIsStartedMissesThePollsThatItKnows(t *testing.T) {
+	learner := newScene(t, 1, detect.LearnOnly(), nil)
+	learner.hosts()
+	learner.live(20 * time.Minute)
+	b, _ := saved(t, learner.site.Baseline())
+	for _, armed := range []bool{true, false} {
+		s := newScene(t, 2, detect.WatchOnly(), b)
+		s.settings.ArmAtStart = armed
+		for i := range s.shards {
+			s.shards[i] = detect.NewShard(s.settings, s.schedule, b)
+		}
+		s.site = detect.NewSite(s.settings, s.schedule, b, s.shards)
+		s.hosts()
+		s.quiet[plcB] = true
+		s.live(5 * time.Minute)
+		if !armed {
+			if n := len(s.alerts); n != 0 {
+				t.Errorf("%d alerts by a replay of a part of the network", n)
+			}
+			continue
+		}
+		if a := only(t, s.alerts, detect.KindPollStopped); a.Server.Endpoint.IP.String() != plcB {
+			t.Errorf("the poll of %s is missed, want %s", a.Server.Endpoint.IP, plcB)
+		}
+		s.quiet[plcB] = false
+		s.live(10 * time.Minute)
+		if a := only(t, s.finish(), detect.KindPollStopped); a.State != detect.Cleared {
+			t.Errorf("state %s after the poll came back, want cleared", a.State)
+		}
+	}
+}
+
+func TestAssetsTellRolesUnitsAndIdentity(t *testing.T) {
+	s := newScene(t, 1, detect.LearnOnly(), nil)
+	assets := map[string]detect.Asset{}
+	links := 0
+	s.sink = func(o *detect.Output) {
+		for _, a := range o.Assets {
+			assets[a.IP.String()] = a
+		}
+		links += len(o.Links)
+	}
+	s.hosts()
+	e := s.begin()
+	e.Proto, e.Role, e.Src, e.Dst, e.Unit, e.Function = protocols.ProtoModbus, protocols.RoleResponse, end(plcA, 502), end(master, 40000), 1, 43
+	e.Identity = append(e.Identity, protocols.Identity{Key: protocols.IdentityVendor, Value: []byte("Acme")}, protocols.Identity{Key: protocols.IdentityVersion, Value: []byte("1.2")})
+	s.send()
+	s.live(5 * time.Minute)
+	s.finish()
+	a := assets[plcA]
+	if a.Vendor != "Acme" || a.Version != "1.2" || !contains(a.Roles, "modbus server") || len(a.Units) != 1 || a.Units[0] != 1 || a.Messages < 1000 || !a.Known || len(a.MACs) != 1 {
+		t.Errorf("asset %+v", a)
+	}
+	if m := assets[master]; !contains(m.Roles, "modbus client") || !contains(m.Roles, "dnp3 master") {
+		t.Errorf("asset %+v", m)
+	}
+	if st := assets[station]; !contains(st.Roles, "dnp3 outstation") || len(st.Units) != 1 || st.Units[0] != 4 {
+		t.Errorf("asset %+v", st)
+	}
+	if links < 4*5 {
+		t.Errorf("links were told %d times in 5 minutes, want each of 4 every minute", links)
+	}
+}
+
 // tagList names one host and one coil.
 type tagList struct{}
 

@@ -142,6 +142,8 @@ type link struct {
 	unsolicited bool
 
 	messages, requests, answers, refused uint64
+	told                                 uint64 // messages when it was last reported
+	since                                int64  // when it was first seen in this run
 	changes, unanswered                  uint64
 	firstChange                          int64
 	once, changesOnce                    uint64

@@ -63,10 +63,17 @@ func (s *Shard) longer(l *link, f *function, e *protocols.Event) {
 	s.finding(e, noteFinding, tooLong(l, f, e))
 }
 
+// maxFunctions caps the functions of a link; what comes beyond counts with the
+// last one, so that it stays new.
+const maxFunctions = 512
+
 // take learns the function and the addresses of a request and returns the index
 // of the function.
 func (s *Shard) take(l *link, e *protocols.Event) int {
 	fi := l.findFunction(e.Function, e.Sub, e.Role)
+	if fi < 0 && len(l.functions) >= maxFunctions {
+		fi = len(l.functions) - 1
+	}
 	if fi < 0 {
 		fi = l.addFunction(e, e.Role)
 	}

@@ -31,6 +31,7 @@ type scene struct {
 	pace     time.Duration
 	step     int // steps after that many events
 	events   int
+	sink     func(*detect.Output)
 }
 
 const (
@@ -104,6 +105,9 @@ func (s *scene) flush() {
 }
 
 func (s *scene) collect(out *detect.Output) {
+	if s.sink != nil {
+		s.sink(out)
+	}
 	for i := range out.Alerts {
 		s.alerts = append(s.alerts, out.Alerts[i])
 		s.lines = append(out.Alerts[i].AppendJSON(s.lines), '\n')

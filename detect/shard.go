@@ -157,12 +157,15 @@ func (s *Shard) Observe(e *protocols.Event) {
 func (s *Shard) meet(e *protocols.Event, key linkKey, watching bool) *link {
 	if b := s.known[key]; b != nil {
 		l := b.link()
-		l.server.Port = b.Port
+		l.since = e.Clock
 		delete(s.known, key)
 		s.links[key] = l
 		s.stats.Links++
 		if watching {
 			s.watch(l)
+			if s.settings.ArmAtStart {
+				s.finding(e, noteFinding, pollResumed(l, e))
+			}
 		}
 		return l
 	}

@@ -87,6 +87,8 @@ type Site struct {
 	notes       []ordered
 	added       []note
 	names       Names
+	armed       bool
+	awaiting    []awaited
 	out         Output
 	stats       SiteStats
 	linksToldAt int64
@@ -183,6 +185,60 @@ func (s *Site) freeze() {
 	}
 }
 
+// awaited is a link of the baseline that has to show itself.
+type awaited struct {
+	link     *LinkBaseline
+	function FunctionBaseline
+	period   int64
+	count    uint64
+	until    int64
+}
+
+// startGrace is how much longer than usual the first poll after the start may
+// take.
+const startGrace = int64(60e9)
+
+// arm awaits the regular polls of the baseline from clock on.
+func (s *Site) arm(clock int64) {
+	s.armed = true
+	if !s.settings.ArmAtStart || s.baseline == nil {
+		return
+	}
+	for i := range s.baseline.Links {
+		l := &s.baseline.Links[i]
+		best := awaited{link: l}
+		for k := range l.Requested {
+			r := &l.Requested[k]
+			p := pattern{n: r.N, mean: r.Mean, m2: r.Squares, gaps: r.Gaps, longest: r.Longest}
+			if until := clock + p.overdueTime() + startGrace; p.regular() && (best.until == 0 || until < best.until) {
+				best.until, best.function, best.period, best.count = until, l.Functions[r.Function], int64(p.mean*1e9), r.Count
+			}
+		}
+		if best.until != 0 {
+			s.awaiting = append(s.awaiting, best)
+		}
+	}
+	sort.SliceStable(s.awaiting, func(i, j int) bool { return s.awaiting[i].until < s.awaiting[j].until })
+}
+
+// missing tells the links of the baseline that did not show themselves by clock.
+func (s *Site) missing(clock int64) {
+	for len(s.awaiting) > 0 && s.awaiting[0].until <= clock {
+		w := s.awaiting[0]
+		s.awaiting = s.awaiting[1:]
+		key := w.link.key()
+		seen := false
+		for _, sh := range s.shards {
+			if l := sh.links[key]; l != nil && l.since <= w.until {
+				seen = true
+			}
+		}
+		if !seen {
+			s.manager.take(neverPolled(&w), w.until)
+		}
+	}
+}
+
 // Add takes a finding of others that cross shards (the process detectors) into
 // the order, at the clock and frame it rests on; frame is 0 for what time alone
 // brought about. All findings up to a clock must be added before Step is called
@@ -196,11 +252,15 @@ func (s *Site) Add(clock int64, frame uint64, f *Finding) {
 // next call.
 func (s *Site) Step(clock int64) *Output {
 	s.gather()
+	if !s.armed && len(s.notes) > 0 {
+		s.arm(s.notes[0].note.clock)
+	}
 	for i := range s.notes {
 		n := s.notes[i].note
 		if !s.frozen && s.schedule.watching(n.clock) {
 			s.freeze()
 		}
+		s.missing(n.clock)
 		s.due(n.clock)
 		var events []seen
 		if k := s.notes[i].shard; k < len(s.shards) {
@@ -211,6 +271,7 @@ func (s *Site) Step(clock int64) *Output {
 	if !s.frozen && s.schedule.watching(clock) {
 		s.freeze()
 	}
+	s.missing(clock)
 	s.due(clock)
 	s.manager.expire(clock)
 	s.clock = max(s.clock, clock)
@@ -296,6 +357,7 @@ func (s *Site) output() *Output {
 	o.Alerts = s.manager.out
 	s.manager.out = nil
 	o.Incidents = s.manager.inc.take(o.Incidents[:0])
+	o.Links = s.links(o.Links[:0])
 	o.Assets = o.Assets[:0]
 	sort.Slice(s.hosts.changed, func(i, j int) bool { return s.hosts.changed[i].ip.Less(s.hosts.changed[j].ip) })
 	for _, h := range s.hosts.changed {
@@ -303,14 +365,14 @@ func (s *Site) output() *Output {
 		o.Assets = append(o.Assets, h.asset())
 	}
 	s.hosts.changed = s.hosts.changed[:0]
-	o.Links = s.links(o.Links[:0])
 	return o
 }
 
 // linkReport is how often the links are told anew, in packet time.
 const linkReport = int64(60e9)
 
-// links tells all links once a minute of packet time.
+// links tells the links that carried something since the last report, once a
+// minute of packet time, and what they say of their hosts.
 func (s *Site) links(dst []Link) []Link {
 	if s.linksToldAt != 0 && s.clock-s.linksToldAt < linkReport {
 		return dst
@@ -318,14 +380,54 @@ func (s *Site) links(dst []Link) []Link {
 	s.linksToldAt = s.clock
 	for _, sh := range s.shards {
 		for _, l := range sh.links {
+			if l.messages == l.told {
+				continue
+			}
+			s.active(ipOf(l.key.client), ipOf(l.key.server), l.proto, l.key.unit, l.messages-l.told, l.last)
+			l.told = l.messages
 			dst = append(dst, l.record())
 		}
 	}
 	for _, st := range s.strangers {
+		if st.messages == st.told {
+			continue
+		}
+		s.active(st.client.IP, st.server.IP, st.proto, st.key.unit, st.messages-st.told, st.last)
+		st.told = st.messages
 		dst = append(dst, st.record())
 	}
 	sort.Slice(dst, func(i, j int) bool { return dst[i].compare(&dst[j]) < 0 })
 	return dst
+}
+
+// active takes what a link says of its hosts into the assets.
+func (s *Site) active(client, server netip.Addr, proto protocols.Proto, unit uint16, messages uint64, last int64) {
+	if h := s.hosts.all[client]; h != nil {
+		h.playsClient |= protoBit(proto)
+		h.messages += messages
+		h.last = max(h.last, last)
+		s.hosts.touch(h)
+	}
+	if h := s.hosts.all[server]; h != nil {
+		h.playsServer |= protoBit(proto)
+		h.messages += messages
+		h.last = max(h.last, last)
+		h.addUnit(unit)
+		s.hosts.touch(h)
+	}
+}
+
+// Unseen is the Good-Turing estimate, over all links, of the probability that
+// the next request is one never seen.
+func (s *Site) Unseen() float64 {
+	var once, requests uint64
+	for _, sh := range s.shards {
+		for _, l := range sh.links {
+			once += l.once
+			requests += l.requests
+		}
+	}
+	return unseen(once, requests)
 }
 
 func (l *Link) compare(o *Link) int {

@@ -15,6 +15,7 @@ type strange struct {
 	server      protocols.Endpoint
 	first, last int64
 	messages    uint64
+	told        uint64
 	effects     uint16
 	functions   []LinkFunction
 	finding     *Finding
