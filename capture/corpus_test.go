@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"os"
@@ -112,4 +113,66 @@ func TestTheCorpusIsReadAsTsharkReadsIt(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStreamsAreWhatTsharkFollows compares the bytes of the first connection of
+// some captures.
+func TestStreamsAreWhatTsharkFollows(t *testing.T) {
+	paths := corpus(t)
+	if _, err := exec.LookPath("tshark"); err != nil {
+		t.Skip("no tshark here")
+	}
+	if testing.Short() {
+		t.Skip("some seconds' work")
+	}
+	compared := 0
+	for i := 0; i < len(paths); i += 6 {
+		src := Open(paths[i:i+1], FileOptions{})
+		r := &recorder{}
+		first := ""
+		r.onOpen = func(c *Conn) {
+			if first == "" && !c.UDP {
+				first = name(c)
+			}
+		}
+		e := New(Settings{}, []Handler{r})
+		if err := e.Run(context.Background(), src, nil); err != nil {
+			t.Fatal(err)
+		}
+		src.Close()
+		if st := e.Stats(); first == "" || st.Gaps > 0 || st.OverlapConflicts > 0 {
+			continue
+		}
+		out, err := exec.Command("tshark", "-r", paths[i], "-q", "-z", "follow,tcp,raw,0").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The lines are bytes in hexadecimal, those of the second node behind a
+		// tab. Which node is first is tshark's own choice.
+		var theirs [2]string
+		for _, l := range strings.Split(string(out), "\n") {
+			node := 0
+			if strings.HasPrefix(l, "\t") {
+				node = 1
+			}
+			l = strings.TrimSpace(l)
+			if _, err := hex.DecodeString(l); err == nil {
+				theirs[node] += l
+			}
+		}
+		var ours [2]string
+		for d := range ours {
+			if b := r.streams[fmt.Sprintf("%s %d", first, d)]; b != nil {
+				ours[d] = hex.EncodeToString(b.Bytes())
+			}
+		}
+		if ours != theirs && ours != [2]string{theirs[1], theirs[0]} {
+			t.Errorf("%s: %s: %d and %d bytes, tshark has %d and %d", paths[i], first, len(ours[0])/2, len(ours[1])/2, len(theirs[0])/2, len(theirs[1])/2)
+		}
+		compared++
+	}
+	if compared < 5 {
+		t.Errorf("only %d captures were fit to compare", compared)
+	}
+	t.Logf("%d captures compared", compared)
 }
