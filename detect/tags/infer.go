@@ -174,15 +174,30 @@ func (r *register) together(b *register, o Order, h *habit, first uint32) (Type,
 	evidence += p.concord()
 	// An upper half that moves by itself. Round numbers do that, so that it
 	// counts only where the lower half is not 0 then.
-	nice := p.tried >= 4 && 2*p.nice > p.tried
-	if lower.zeros < lower.n/2 && !nice {
+	nice := p.nice >= 4 && p.nice > p.tried/10
+	if lower.zeros < lower.n/2 && !nice && p.alone > upper.changes/20 {
 		evidence -= math.Min(20, float64(p.alone)*3)
 	}
-	float := float64(p.floats) >= 0.999*float64(r.both)
+	// Two registers that are 0 together, and only together, while both move: a
+	// pump that stands.
+	if r.changes > 2 && b.changes > 2 && r.bothZero > 0 && upper.zeros == r.bothZero && lower.zeros <= r.bothZero+r.both/1000 {
+		evidence += math.Min(8, 2+float64(upper.changes)/4)
+	}
+	// An upper half that never moves without the lower, though that rests at
+	// times.
+	inStep := 0.0
+	if p.alone == 0 && upper.changes >= 10 && lower.changes > 0 {
+		inStep = math.Min(8, float64(upper.changes)*math.Log(float64(lower.n)/float64(lower.changes)))
+	}
+	float := r.sensible(o)
 	switch {
 	case swapped:
-		// Rare: not without good reason.
+		// Rare: not without good reason, least of all where a usual order makes
+		// sense too.
 		evidence -= 3
+		if r.sensible(ABCD) || r.sensible(CDAB) {
+			evidence -= 10
+		}
 	case o == CDAB:
 		// Less usual than the order that Modbus has within a register.
 		evidence -= 1.2
@@ -191,9 +206,9 @@ func (r *register) together(b *register, o Order, h *habit, first uint32) (Type,
 		evidence += 0.3
 	}
 	switch {
-	case float && r.nCombos == 1 && r.combos[0] == 0:
+	case r.both == r.bothZero:
 		return Unknown, 0
-	case float && nice && p.tried >= 8:
+	case float && nice:
 		return Float32, evidence + 10
 	case float && lower.changes >= seen && high != low || float && lower.changes >= seen && inFloatRange(low):
 		// The lower half of a measurement looks like chance, the upper is
@@ -204,7 +219,7 @@ func (r *register) together(b *register, o Order, h *habit, first uint32) (Type,
 		if high-low < 0x1000 || r.zeros > 0 {
 			evidence += 2 // chance has 1 in 7 in the range of floats
 		}
-		return Float32, evidence
+		return Float32, evidence + inStep
 	case float && r.nCombos <= inferStates:
 		// Few values: are they numbers that people write?
 		written := 0.0
@@ -213,7 +228,7 @@ func (r *register) together(b *register, o Order, h *habit, first uint32) (Type,
 		}
 		return Float32, evidence + written
 	case float:
-		return Float32, evidence
+		return Float32, evidence + inStep
 	}
 	// Whole numbers of 32 bits: the upper half is small, or that of a small
 	// negative number.
@@ -244,8 +259,8 @@ func (r *register) together(b *register, o Order, h *habit, first uint32) (Type,
 		if p.with+p.against == 0 && lowerHigh-lowerLow > 60000 && upper.changes >= lower.changes/2 {
 			evidence += 4 // moves by more than the lower half holds
 		}
-		if zeros := max(r.zeros, b.zeros); zeros > 0 && r.bothZero == min(r.zeros, b.zeros) && r.bothZero > lower.zeros/2 {
-			evidence += 2.5 // they are 0 together
+		if r.bothZero > 0 && lower.zeros <= r.bothZero+r.both/1000 {
+			evidence += 2.5 // where the lower half is 0, the upper is
 		}
 		if lower.downs == 0 {
 			return Uint32, evidence
@@ -253,6 +268,12 @@ func (r *register) together(b *register, o Order, h *habit, first uint32) (Type,
 		return Int32, evidence
 	}
 	return Unknown, math.Inf(-1)
+}
+
+// sensible tells whether the pair read in order o is a plausible floating-point
+// number whenever it is not 0.
+func (r *register) sensible(o Order) bool {
+	return r.both > r.bothZero && float64(r.next[o].floats-r.bothZero) >= 0.999*float64(r.both-r.bothZero)
 }
 
 // concord is the evidence of how the halves move together: the logarithm of the
@@ -299,7 +320,7 @@ func niceness(v uint32) float64 {
 	}
 	switch {
 	case digits > 5:
-		return -2
+		return -0.5
 	case v&0xFFFF == 0:
 		// Half of it is 0 anyway.
 		if digits <= 3 {
