@@ -153,7 +153,7 @@ func (e *Engine) Findings(out []detect.Finding) []detect.Finding {
 
 // point finds or makes the point of a series.
 func (e *Engine) point(s *detect.Series) *point {
-	if p := e.bySeries[s]; p != nil {
+	if p := e.bySeries[s]; p != nil && !p.retired {
 		return p
 	}
 	key := keyOf(s)

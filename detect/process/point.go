@@ -30,6 +30,8 @@ type point struct {
 	epoch          uint32
 	missed         uint8
 	required       bool
+	// retired tells that another point took its place.
+	retired bool
 	// tally is there while learning, profile once there is something to judge
 	// by.
 	tally   *tally

@@ -123,6 +123,14 @@ func (e *Engine) join(t *ticker, p *point) {
 
 // leave makes the column of p empty.
 func (t *ticker) leave(p *point) {
+	if p.required {
+		p.required = false
+		t.required--
+		if t.open && p.epoch == t.epoch {
+			t.seen--
+		}
+	}
+	p.ticker = nil
 	t.points[p.column] = nil
 	t.history.drop(p.column)
 }

@@ -1,0 +1,113 @@
+package process
+
+import (
+	"math"
+
+	"github.com/weir-ics/weir/detect"
+)
+
+// Retype puts one series in the place of the registers that it is made of, and
+// carries over what was learned of them: once it is known that two registers are
+// one number, the history of the number is that of the registers. It has to come
+// before watching begins. decode reads the value from the raw values, in the
+// order of raw.
+func (e *Engine) Retype(raw []*detect.Series, typed *detect.Series, decode func([]uint16) float64) {
+	if e.watching || len(raw) == 0 || len(raw) > 4 {
+		return
+	}
+	var parts []*point
+	for _, s := range raw {
+		if p := e.points[keyOf(s)]; p != nil && p.tally != nil {
+			parts = append(parts, p)
+		}
+	}
+	if len(parts) != len(raw) {
+		return
+	}
+	p := &point{key: keyOf(typed), series: typed, tally: new(tally)}
+	first := parts[0]
+	for _, o := range parts {
+		delete(e.points, o.key)
+		o.retired = true
+	}
+	e.points[p.key] = p
+	e.order = append(e.order, p)
+	e.bySeries[typed] = p
+	p.commands = nil
+	t := first.ticker
+	if t != nil {
+		for _, o := range parts {
+			if o.ticker != t {
+				t = nil
+				break
+			}
+		}
+	}
+	if t != nil {
+		p.retype(t, parts, decode)
+	}
+	for _, o := range parts {
+		if o.ticker != nil {
+			o.ticker.leave(o)
+		}
+	}
+	var now [4]uint16
+	for i, o := range parts {
+		p.has, p.time, p.changed, p.frame, p.client = o.has, o.time, o.changed, o.frame, o.client
+		now[i] = uint16(o.value)
+	}
+	if v := decode(now[:len(parts)]); !math.IsNaN(v) && !math.IsInf(v, 0) {
+		p.value = v
+	}
+}
+
+// retype makes the column of p from those of its parts, and tallies it.
+func (p *point) retype(t *ticker, parts []*point, decode func([]uint16) float64) {
+	h := &t.history
+	c := column{values: make([]float32, len(h.times))}
+	first := parts[0]
+	p.ticker, p.column = t, len(t.points)
+	p.paced, p.regular, p.interval, p.epoch = first.paced, first.regular, first.interval, first.epoch
+	if first.required {
+		// Its part goes on being waited for through p.
+		p.required = true
+		t.required++
+		if t.open && p.epoch == t.epoch {
+			t.seen++
+		}
+	}
+	var r [4]uint16
+	constant := true
+	for i := range c.values {
+		known := true
+		for k, o := range parts {
+			v := h.columns[o.column].at(i)
+			known = known && !math.IsNaN(v)
+			r[k] = uint16(v)
+		}
+		v := decode(r[:len(parts)])
+		if !known || math.IsNaN(v) || math.IsInf(v, 0) {
+			c.values[i] = float32(math.NaN())
+			if c.from == i {
+				c.from = i + 1
+			} else {
+				c.values[i] = c.values[i-1]
+			}
+			continue
+		}
+		c.values[i] = float32(v)
+		constant = constant && (i == c.from || c.values[i] == c.values[c.from])
+		s := detect.Sample{Time: h.times[i], Value: v}
+		p.tally.observe(p, &s)
+		p.value = v
+	}
+	if constant && c.from < len(c.values) {
+		c.only, c.values = c.values[c.from], nil
+	} else {
+		h.live++
+	}
+	// The tally counts rows; what the registers counted is the truth.
+	p.tally.n = max(p.tally.n, first.tally.n)
+	t.points = append(t.points, p)
+	h.columns = append(h.columns, c)
+}
