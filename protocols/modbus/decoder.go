@@ -96,7 +96,12 @@ func (d *Decoder) Reset(conv protocols.Conversation) {
 	d.conv = conv
 	d.next = 0
 	for i := range d.ways {
-		d.ways[i] = way{held: d.ways[i].held[:0], lost: !conv.OpeningSeen && conv.Transport == protocols.TCP}
+		held := d.ways[i].held[:0]
+		if cap(held) > maxWindow {
+			// One long message is no reason to keep so much for ever.
+			held = nil
+		}
+		d.ways[i] = way{held: held, lost: !conv.OpeningSeen && conv.Transport == protocols.TCP}
 		d.ways[i].gap = d.ways[i].lost
 	}
 	d.tracker.reset()

@@ -84,6 +84,9 @@ func (m *Message) appendTail(dst []byte) []byte {
 		if len(m.Data) > 0 {
 			dst = appendHexString(dst, "data", m.Data)
 		}
+		if text := longestText(m.Data); m.Function == 17 && len(text) >= minText {
+			dst = appendString(dst, "text", string(text))
+		}
 	}
 	return dst
 }

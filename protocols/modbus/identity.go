@@ -17,10 +17,13 @@ func identifyDevice(e *protocols.Event, data []byte) {
 // out as it likes (AP 6.13): the longest run of printable characters, if it is
 // long enough not to be chance.
 func identifyServer(e *protocols.Event, data []byte) {
-	if text := longestText(data); len(text) >= 4 {
+	if text := longestText(data); len(text) >= minText {
 		e.Identity = append(e.Identity, protocols.Identity{Key: protocols.IdentityProduct, Value: text})
 	}
 }
+
+// minText is how long a text has to be not to be chance.
+const minText = 4
 
 func longestText(data []byte) (longest []byte) {
 	start := 0
@@ -45,10 +48,10 @@ func identifyUMAS(e *protocols.Event, data []byte) {
 	if len(data) > at && len(data) > at+int(data[at]) {
 		name = data[at+1 : at+1+int(data[at])]
 	}
-	if len(name) < 4 || !printable(name) {
+	if len(name) < minText || !printable(name) {
 		name = longestText(data)
 	}
-	if len(name) < 4 {
+	if len(name) < minText {
 		return
 	}
 	e.Identity = append(e.Identity,

@@ -93,7 +93,7 @@ var tailMeanings = [...]string{
 	TailNone:         "",
 	TailBits:         "`values`: one bit each",
 	TailRegisters:    "`values`: one register each",
-	TailBytes:        "`data`: octets",
+	TailBytes:        "`data`: octets, `text`: the longest printable part",
 	TailRest:         "`data`: octets",
 	TailFileRequests: "`records`: reference_type, file, record, length",
 	TailFileRecords:  "`records`: length, reference_type, values",

@@ -32,7 +32,7 @@ type Message struct {
 	// Body is the whole PDU behind its function code when weir could not take
 	// it apart (Free layouts, truncated content).
 	Body []byte
-	// Request tells that the fields below come from the request that the
+	// Paired tells that the fields below come from the request that the
 	// response answers.
 	Paired bool
 	// RequestAddress and RequestQuantity are what a paired read asked for.
@@ -70,7 +70,7 @@ func (m *Message) SubInfo() *SubFunction {
 	return m.Info().Sub(int(m.Sub))
 }
 
-// quantity of bits or registers that the message's Data holds values for.
+// values tells how many bits or registers the message has values of.
 func (m *Message) values() int {
 	switch m.layout.Tail {
 	case TailRegisters:
@@ -88,8 +88,8 @@ func (m *Message) values() int {
 	return 0
 }
 
-// Registers returns how many register values the message holds and Register
-// gives one of them.
+// Registers tells how many register values the message holds; Register gives
+// them.
 func (m *Message) Registers() int {
 	if m.layout == nil || m.layout.Tail != TailRegisters {
 		return 0
@@ -288,6 +288,16 @@ func (m *Message) parseTail(pdu []byte, at, counted int, e *protocols.Event) {
 	}
 }
 
+// miscounted notes a byte count that is wrong, unless that was said already.
+func miscounted(e *protocols.Event, observed, expected int) {
+	for i := range e.Violations {
+		if e.Violations[i].Kind == ViolationByteCount {
+			return
+		}
+	}
+	e.Violate(ViolationByteCount, int64(observed), int64(expected))
+}
+
 func (m *Message) checkRegisters(e *protocols.Event) {
 	bytes := int(m.fields[FieldByteCount])
 	switch {
@@ -298,14 +308,14 @@ func (m *Message) checkRegisters(e *protocols.Event) {
 		return
 	case m.has&(1<<FieldWriteQuantity) != 0:
 		if q := int(m.fields[FieldWriteQuantity]); bytes != 2*q&0xFF {
-			e.Violate(ViolationByteCount, int64(bytes), int64(2*q))
+			miscounted(e, bytes, 2*q)
 		}
 	case m.has&(1<<FieldQuantity) != 0:
 		if q := int(m.fields[FieldQuantity]); bytes != 2*q&0xFF {
-			e.Violate(ViolationByteCount, int64(bytes), int64(2*q))
+			miscounted(e, bytes, 2*q)
 		}
 	case bytes&1 != 0 || bytes == 0 || bytes > 250:
-		e.Violate(ViolationByteCount, int64(bytes), min(int64(bytes)&^1, 250))
+		miscounted(e, bytes, min(bytes&^1, 250))
 	}
 }
 
@@ -313,13 +323,13 @@ func (m *Message) checkBits(e *protocols.Event) {
 	bytes := int(m.fields[FieldByteCount])
 	if m.has&(1<<FieldQuantity) == 0 {
 		if bytes == 0 || bytes > 250 {
-			e.Violate(ViolationByteCount, int64(bytes), 250)
+			miscounted(e, bytes, 250)
 		}
 		return
 	}
 	q := int(m.fields[FieldQuantity])
 	if bytes != (q+7)/8&0xFF {
-		e.Violate(ViolationByteCount, int64(bytes), int64((q+7)/8))
+		miscounted(e, bytes, (q+7)/8)
 		return
 	}
 	m.checkPadding(q, e)

@@ -40,7 +40,7 @@ var examples = []struct {
 		`"address":19,"quantity":10,"byte_count":2,"values":[1,0,1,1,0,0,1,1,1,0]`, `"address":19,"quantity":10`, nil, protocols.Control},
 	{"6.12", "10 0001 0002 04 000A 0102", "10 0001 0002",
 		`"address":1,"quantity":2,"byte_count":4,"values":[10,258]`, `"address":1,"quantity":2`, nil, protocols.Write},
-	{"6.13", "11", "11 05 41424344 FF", ``, `"byte_count":5,"data":"41424344ff"`, nil, protocols.Diagnose},
+	{"6.13", "11", "11 05 41424344 FF", ``, `"byte_count":5,"data":"41424344ff","text":"ABCD"`, nil, protocols.Diagnose},
 	{"6.14", "14 0E 06 0004 0001 0002 06 0003 0009 0002", "14 0C 05 06 0DFE 0020 05 06 33CD 0040",
 		`"byte_count":14,"records":[{"reference_type":6,"file":4,"record":1,"length":2},{"reference_type":6,"file":3,"record":9,"length":2}]`,
 		`"byte_count":12,"records":[{"reference_type":6,"file":4,"record":1,"length":2,"values":[3582,32]},{"reference_type":6,"file":3,"record":9,"length":2,"values":[13261,64]}]`,
