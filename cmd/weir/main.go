@@ -11,7 +11,9 @@ import (
 	"syscall"
 )
 
-func main() {
+func main() { os.Exit(exitStatus(runMain())) }
+
+func runMain() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second ctrl-C ends at once
@@ -19,5 +21,5 @@ func main() {
 	if err != nil && err.Error() != "" {
 		fmt.Fprintf(os.Stderr, "weir: %v\n", err)
 	}
-	os.Exit(exitStatus(err))
+	return err
 }

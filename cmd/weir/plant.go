@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -32,7 +34,7 @@ func newPlant() *cobra.Command {
 		GroupID: "plant",
 		Short:   "Simulate the plant, write labelled captures, turn process values into traffic",
 	}
-	cmd.AddCommand(newPlantAttacks(), newPlantTags(), newPlantWrite(), newPlantCSV(), newPlantLoad())
+	cmd.AddCommand(newPlantAttacks(), newPlantTags(), newPlantWrite(), newPlantCSV(), newPlantLoad(), newPlantRun())
 	return cmd
 }
 
@@ -72,7 +74,8 @@ func newPlantWrite() *cobra.Command {
 	var length, poll duration
 	var start, labels, frames, tagFile string
 	var attacks []string
-	var quiet bool
+	var quiet, own bool
+	var spread string
 	cmd := &cobra.Command{
 		Use:   "write FILE.pcap",
 		Short: "Write the simulated plant's traffic as a capture, with labels",
@@ -106,6 +109,14 @@ An attack is KIND@OFFSET or KIND@OFFSET+DURATION; weir plant attacks lists them.
 				}
 				s.Attacks = append(s.Attacks, at)
 			}
+			s.OwnIntruders = own
+			if spread != "" {
+				from, gap, err := parseSpread(spread)
+				if err != nil {
+					return usage(err)
+				}
+				s.Spread(from, gap)
+			}
 			return writePlant(cmd, &s, args[0], labels, frames, tagFile)
 		},
 	}
@@ -115,11 +126,28 @@ An attack is KIND@OFFSET or KIND@OFFSET+DURATION; weir plant attacks lists them.
 	f.Var(&poll, "poll", "the HMI's poll interval (default 1s)")
 	f.StringVar(&start, "start", "", "time of the first packet, RFC 3339 (default 2026-03-02T06:00:00Z)")
 	f.StringArrayVarP(&attacks, "attack", "a", nil, "KIND@OFFSET[+DURATION] (may be repeated)")
+	f.StringVar(&spread, "all-attacks", "", "every kind of attack, one after the other: FROM+GAP, as 48h+30m")
+	f.BoolVar(&own, "own-intruders", false, "give each attack from outside an address of its own")
 	f.BoolVar(&quiet, "polls-only", false, "nothing but polls: no operator, no engineering, no other traffic")
 	f.StringVar(&labels, "labels", "", "write the labels of the attacks to FILE, JSON lines")
 	f.StringVar(&frames, "frame-labels", "", `write a line "frame;0|1" for each packet to FILE`)
 	f.StringVar(&tagFile, "tags", "", "write the tag list to FILE, CSV")
 	return cmd
+}
+
+// parseSpread reads FROM+GAP.
+func parseSpread(s string) (from, gap time.Duration, err error) {
+	a, b, ok := strings.Cut(s, "+")
+	if ok {
+		from, err = parseDuration(a)
+	}
+	if ok && err == nil {
+		gap, err = parseDuration(b)
+	}
+	if !ok || err != nil {
+		return 0, 0, fmt.Errorf("--all-attacks %q is not FROM+GAP, as 48h+30m", s)
+	}
+	return from, gap, nil
 }
 
 // parseAttack reads KIND@OFFSET[+DURATION].
@@ -321,5 +349,50 @@ func newPlantLoad() *cobra.Command {
 	f.IntVar(&l.Packets, "packets", 2_000_000, "how many packets")
 	f.IntVar(&l.Pairs, "pairs", 200, "how many pairs of a client and a server")
 	f.Uint64Var(&l.Seed, "seed", 1, "another load")
+	return cmd
+}
+
+func newPlantRun() *cobra.Command {
+	var o plant.LiveOptions
+	var poll duration
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the simulated plant on real sockets of this machine, until ctrl-C",
+		Long: `Run the simulated plant on real sockets: its PLCs serve Modbus/TCP, its outstation
+DNP3, and an HMI and a master poll them. It listens on the loopback interface
+unless told otherwise; point your own client, or "weir run -i lo", at it.`,
+		Example: `  weir plant run --spread
+  weir plant run --servers-only --address 127.0.0.1 --modbus-port 5020`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.Poll = time.Duration(poll)
+			live, err := plant.Serve(cmd.Context(), o)
+			if err != nil {
+				return partial(err)
+			}
+			out := cmd.OutOrStdout()
+			addrs := live.Addrs()
+			for _, name := range slices.Sorted(maps.Keys(addrs)) {
+				fmt.Fprintf(out, "%-12s %s\n", name, addrs[name])
+			}
+			fmt.Fprintln(out, "ctrl-C ends it")
+			<-cmd.Context().Done()
+			live.Close()
+			live.Wait()
+			s := live.Stats()
+			fmt.Fprintf(out, "%d reads and %d writes were answered, %d were not; %d DNP3 requests, %d unsolicited responses\n",
+				s.Reads, s.Writes, s.Errors, s.Requests, s.Unsolicited)
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Address, "address", "", "where the devices listen (default 127.0.0.1)")
+	f.IntVar(&o.ModbusPort, "modbus-port", 0, "port of the first PLC, the others have the next ones (default: free ones)")
+	f.IntVar(&o.DNP3Port, "dnp3-port", 0, "port of the outstation (default: a free one)")
+	f.BoolVar(&o.Spread, "spread", false, "give every device a loopback address of its own, 127.20.1.x, and the standard ports")
+	f.BoolVar(&o.ServersOnly, "servers-only", false, "leave out the HMI and the DNP3 master")
+	f.Var(&poll, "poll", "the HMI's poll interval (default 1s)")
+	f.Float64Var(&o.Speed, "speed", 1, "seconds of the process that pass in one")
+	f.Uint64Var(&o.Seed, "seed", 1, "another plant")
 	return cmd
 }
