@@ -154,6 +154,10 @@ func TestADeviceTellsWhatItIs(t *testing.T) {
 		ev.Identity[1].Key != protocols.IdentityVersion || string(ev.Identity[1].Value) != "1.0" {
 		t.Errorf("identity %v", ev.Identity)
 	}
+	ev = decodeBody(t, FunctionResponse, unhexed("00 FC 00 01 01 01 04 41 63 6D 65"))
+	if len(ev.Identity) != 0 {
+		t.Errorf("an attribute of another set than 0 is not the standard's: %v", ev.Identity)
+	}
 	ev = decodeBody(t, FunctionWrite, unhexed("00 F7 00 00 00 01 03 52 54 55"))
 	if len(ev.Identity) != 0 {
 		t.Errorf("what a master writes is not what the device says: %v", ev.Identity)
@@ -239,6 +243,24 @@ func TestATransferredFileIsKnownByItsDigest(t *testing.T) {
 			t.Errorf("mode %d: the close has effect %s and names %d files", mode, last.Effect, len(last.Files))
 		}
 	}
+}
+
+// TestABlockSentAgainCountsOnce repeats a block of a file.
+func TestABlockSentAgainCountsOnce(t *testing.T) {
+	content := newGenerator(11).octets(900)
+	steps := fileExchange(new(line), "f", 2, content, 300)
+	again := append([]step(nil), steps[:5]...)
+	again = append(again, step{0, steps[4].octets}) // the second block, which had no answer in time
+	again = append(again, steps[5:]...)
+	events, _ := run(again)
+	for _, e := range events {
+		for _, f := range e.Files {
+			if f.Complete && f.Size == 900 && f.SHA256 == sha256.Sum256(content) {
+				return
+			}
+		}
+	}
+	t.Error("no complete file")
 }
 
 // TestAFileWithAMissingBlockIsNotComplete drops each block in turn.

@@ -526,3 +526,12 @@ func TestRangesNameWhatMessagesName(t *testing.T) {
 		}
 	}
 }
+
+// TestObjectsAfterTheirSizeFollowAnyFunction decodes an object in a request
+// whose headers otherwise only name points.
+func TestObjectsAfterTheirSizeFollowAnyFunction(t *testing.T) {
+	ev := decodeBody(t, FunctionStopAppl, unhexed("5A 01 5B 01 04 00 6D 61 69 6E"))
+	if want := `"points":[{"index":0,"size":4,"application":"main"}]`; !strings.Contains(ev.json, want) || len(ev.Violations) > 0 {
+		t.Errorf("%s, violations %v: want %s", ev.json, ev.kinds, want)
+	}
+}

@@ -164,6 +164,14 @@ func violationCases() map[string]struct {
 		frame(primary(LinkResetLinkStates, false, false)), frame(secondary),
 		frame(primary(LinkConfirmedUserData, true, true), read...),
 		frame(primary(LinkConfirmedUserData, true, true), read...), frame(secondary)}, "", "", "", "dnp3.link-retransmission", "")
+	nack := secondary
+	nack.Function = LinkNack
+	add("a confirmed frame sent again after it was refused is in order", []step{
+		frame(primary(LinkConfirmedUserData, true, true), read...), frame(nack),
+		frame(primary(LinkConfirmedUserData, true, true), read...), frame(secondary)}, "", "", "", "")
+	add("a link test sent again", []step{
+		frame(primary(LinkTestLinkStates, true, true)), frame(primary(LinkTestLinkStates, true, true)), frame(secondary),
+		frame(primary(LinkTestLinkStates, false, true)), frame(secondary)}, "", "dnp3.link-retransmission", "", "", "")
 	reserved := secondary
 	reserved.FCB = true
 	add("reserved bit", []step{frame(primary(LinkRequestLinkStatus, false, false)), frame(reserved)}, "", "dnp3.link-reserved-bit")
