@@ -17,6 +17,7 @@ import (
 
 	"github.com/weir-ics/weir/detect"
 	"github.com/weir-ics/weir/detect/score"
+	"github.com/weir-ics/weir/plant"
 	"github.com/weir-ics/weir/protocols"
 )
 
@@ -178,8 +179,13 @@ func (e *evaluation) score(p *pipeline, set *labelSet) {
 	}
 	e.Alerts += len(alerts)
 	if len(set.events) > 0 {
-		e.scoreEvents(score.Compare(raised, set.intervals(), watched))
-		e.scoreLabels(set, p, alerts)
+		found := matchLabels(set.events, alerts)
+		e.scoreLabels(found, p)
+		if slices.ContainsFunc(set.events, func(l plant.Label) bool { return l.Source+l.Target != "" }) {
+			e.scoreEvents(eventsOf(found, alerts, p, watched))
+		} else {
+			e.scoreEvents(score.Compare(raised, set.intervals(), watched))
+		}
 	}
 	if len(set.frames) > 0 {
 		e.scoreFrames(set.frames, alerts)
@@ -202,17 +208,43 @@ func (e *evaluation) scoreEvents(one score.Events) {
 	e.Events.FalsePerDay += one.FalsePerDay
 }
 
-func (e *evaluation) scoreLabels(set *labelSet, p *pipeline, alerts []detect.Alert) {
-	for _, f := range matchLabels(set.events, alerts) {
+// eventsOf counts labels that name the parties: a label is found if an alert
+// about them began in it, and an alert is false if it belongs to no label. Each
+// alert counts once, however long it lasted. Alerts of the time of learning
+// (rules, broken standards) count too.
+func eventsOf(all []found, alerts []detect.Alert, p *pipeline, watched score.Interval) score.Events {
+	v := score.Events{Labels: len(all), Alarms: len(alerts), False: len(alerts)}
+	quiet := float64(watched.End - watched.Start)
+	for _, f := range all {
+		v.False -= len(f.alerts)
+		quiet -= float64(f.label.End.Sub(f.label.Start))
+		if len(f.alerts) > 0 {
+			v.Found++
+			v.Delays = append(v.Delays, delay(f, p))
+		}
+	}
+	if quiet > 0 {
+		v.FalsePerDay = float64(v.False) / (quiet / float64(24*time.Hour))
+	}
+	return v
+}
+
+// delay is the time to detect of a label that was found, in seconds.
+func delay(f found, p *pipeline) float64 {
+	first := int64(math.MaxInt64)
+	for _, a := range f.alerts {
+		first = min(first, p.summary.raised[a.ID].at)
+	}
+	return math.Max(0, float64(first-f.label.Start.UnixNano())/1e9)
+}
+
+func (e *evaluation) scoreLabels(all []found, p *pipeline) {
+	for _, f := range all {
 		out := evaluateLabel{Kind: f.label.Kind, Technique: f.label.Technique}
 		if len(f.alerts) > 0 {
 			a := f.alerts[0]
-			first := int64(math.MaxInt64)
-			for _, b := range f.alerts {
-				first = min(first, p.summary.raised[b.ID].at)
-			}
 			out.Found, out.Severity, out.AlertKind, out.Explanation = true, a.Severity.String(), a.Kind.Name, a.Explanation
-			out.Seconds = math.Max(0, float64(first-f.label.Start.UnixNano())/1e9)
+			out.Seconds = delay(f, p)
 		}
 		e.Labels = append(e.Labels, out)
 	}
