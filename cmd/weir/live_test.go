@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// tapped is two network namespaces joined by a cable: what is sent on plant's
+// end is seen on sensor's.
+type tapped struct{ plant, sensor string }
+
+func newTap(t *testing.T) tapped {
+	t.Helper()
+	for _, tool := range []string{"ip", "tcpreplay"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("skipped: %s is not installed (Debian packages iproute2 and tcpreplay)", tool)
+		}
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("skipped: network namespaces need root")
+	}
+	n := tapped{fmt.Sprintf("weirp%d", os.Getpid()), fmt.Sprintf("weirs%d", os.Getpid())}
+	for _, line := range []string{
+		"ip netns add " + n.plant,
+		"ip netns add " + n.sensor,
+		"ip link add tap0 netns " + n.plant + " type veth peer name tap1 netns " + n.sensor,
+		// IPv6 off, so that the kernel sends nothing of its own.
+		"ip netns exec " + n.plant + " sh -c 'echo 1 > /proc/sys/net/ipv6/conf/tap0/disable_ipv6'",
+		"ip netns exec " + n.sensor + " sh -c 'echo 1 > /proc/sys/net/ipv6/conf/tap1/disable_ipv6'",
+		"ip -n " + n.plant + " link set tap0 up",
+		"ip -n " + n.sensor + " link set tap1 up",
+	} {
+		if out, err := exec.Command("sh", "-c", line).CombinedOutput(); err != nil {
+			t.Cleanup(n.remove)
+			if strings.HasPrefix(line, "ip netns add") {
+				t.Skipf("skipped: this system does not let root make network namespaces: %s", out)
+			}
+			t.Fatalf("%s: %v: %s", line, err, out)
+		}
+	}
+	t.Cleanup(n.remove)
+	return n
+}
+
+func (n tapped) remove() {
+	for _, name := range []string{n.plant, n.sensor} {
+		_ = exec.Command("ip", "netns", "del", name).Run()
+	}
+}
+
+// received is how many packets reached an end that nobody but the sensor could
+// have sent: the plant's end counts what comes back.
+func (n tapped) received(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("ip", "netns", "exec", n.plant, "cat", "/sys/class/net/tap0/statistics/rx_packets").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func buildWeir(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "weir")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v: %s", err, out)
+	}
+	return path
+}
+
+func alertIDs(t *testing.T, path string) []string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var a struct{ ID string }
+		if err := json.Unmarshal(lines.Bytes(), &a); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Contains(ids, a.ID) {
+			ids = append(ids, a.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func TestTheSameTrafficLiveGivesTheSameAlertsAndEveryPacketIsCounted(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped with -short: takes as long as the traffic, half a minute")
+	}
+	tap := newTap(t)
+	program := buildWeir(t)
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	must := func(args ...string) {
+		t.Helper()
+		if _, stderr, status := weir(args...); status != 0 {
+			t.Fatalf("weir %v: %s", args, stderr)
+		}
+	}
+	must("plant", "write", path("quiet.pcap"), "--duration", "40m")
+	must("plant", "write", path("attack.pcap"), "--duration", "25s", "--start", "2026-03-02T06:40:00Z",
+		"--attack", "write.from-plc@8s", "--attack", "plc.umas-stop@14s+5s")
+	must("learn", path("quiet.pcap"), "-o", path("plant.json"))
+	must("replay", path("attack.pcap"), "--baseline", path("plant.json"), "--store", "none", "--alerts", path("replayed.jsonl"))
+	want := alertIDs(t, path("replayed.jsonl"))
+	if len(want) < 2 {
+		t.Fatalf("replay found only %v", want)
+	}
+
+	config := fmt.Sprintf("capture: {interfaces: [tap1]}\nlearn: {baseline: %s}\nstore: {path: %s}\nalerts: {file: %s}\nconsole: {listen: ''}\nlog: {format: json}\n",
+		path("plant.json"), path("weir.db"), path("live.jsonl"))
+	if err := os.WriteFile(path("weir.yaml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sensor := exec.Command("ip", "netns", "exec", tap.sensor, program, "run", "-c", path("weir.yaml"))
+	log, err := sensor.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sensor.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer sensor.Process.Kill()
+	listening, last := make(chan bool, 1), make(chan string, 1)
+	go func() {
+		lines, text := bufio.NewScanner(log), ""
+		for lines.Scan() {
+			text = lines.Text()
+			if strings.Contains(text, `"msg":"listening"`) {
+				listening <- true
+			}
+		}
+		last <- text
+	}()
+	select {
+	case <-listening:
+	case text := <-last:
+		t.Fatalf("the sensor ended: %s", text)
+	}
+	if out, err := exec.Command("ip", "netns", "exec", tap.plant, "tcpreplay", "-q", "-i", "tap0", path("attack.pcap")).CombinedOutput(); err != nil {
+		t.Fatalf("tcpreplay: %v: %s", err, out)
+	}
+	time.Sleep(300 * time.Millisecond) // the ring's block time-out, several times
+	if err := sensor.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	var ended struct{ Packets, Dropped uint64 }
+	text := <-last
+	if err := sensor.Wait(); err != nil {
+		t.Errorf("the sensor ended with %v", err)
+	}
+	if err := json.Unmarshal([]byte(text), &ended); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	if got := alertIDs(t, path("live.jsonl")); !slices.Equal(got, want) {
+		t.Errorf("live gives the alerts\n%v\nreplay\n%v", got, want)
+	}
+	sent := countPackets(t, path("attack.pcap"))
+	if ended.Packets+ended.Dropped != sent {
+		t.Errorf("%d packets were sent; the sensor saw %d and knows of %d dropped", sent, ended.Packets, ended.Dropped)
+	}
+	if n := tap.received(t); n != "0" {
+		t.Errorf("the plant's end received %s packets: something was sent on the monitored interface", n)
+	}
+}
+
+func countPackets(t *testing.T, capture string) uint64 {
+	t.Helper()
+	out, stderr, status := weir("replay", "--json", "--store", "none", capture)
+	if status != 0 {
+		t.Fatal(stderr)
+	}
+	var r struct{ Packets uint64 }
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatal(err)
+	}
+	return r.Packets
+}
