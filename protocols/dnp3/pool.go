@@ -12,9 +12,11 @@ type Pool struct {
 	// late and lateMessage are for what is noticed while event is in use.
 	late        protocols.Event
 	lateMessage Message
-	frame       []byte // user data of the frame at hand
-	spare       [][]byte
-	pending     int
+	// frameViolations are those of the frame at hand, frame its user data.
+	frameViolations frameViolations
+	frame           []byte
+	spare           [][]byte
+	pending         int
 }
 
 // buffer returns an empty buffer for a fragment.

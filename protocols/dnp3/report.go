@@ -156,33 +156,34 @@ func (o *Object) reportFixed(ev *protocols.Event, g *group, access protocols.Acc
 	}
 	for i := range points {
 		object := data[i*stride : (i+1)*stride]
+		index := o.Start + uint32(i)
 		if prefix > 0 {
-			p.Index = readUint32(object, prefix)
-			run.add(ev, p.Index)
+			index = readUint32(object, prefix)
+			run.add(ev, index)
 			object = object[prefix:]
-		} else {
-			p.Index = o.Start + uint32(i)
 		}
+		at := &points[i]
+		*at = p
+		at.Index = index
 		if v.flagsAt >= 0 {
-			p.Flags = object[v.flagsAt]
+			at.Flags = object[v.flagsAt]
 		}
 		if v.valueAt >= 0 {
-			p.Value = readValue(object[v.valueAt:], v.valueEnc)
+			at.Value = readValue(object[v.valueAt:], v.valueEnc)
 		}
 		if v.timeAt >= 0 {
 			if v.relative {
-				p.Time = nanoseconds(o.base + int64(binary.LittleEndian.Uint16(object[v.timeAt:])))
+				at.Time = nanoseconds(o.base + int64(binary.LittleEndian.Uint16(object[v.timeAt:])))
 			} else {
-				p.Time = nanoseconds(int64(readUint48(object[v.timeAt:])))
+				at.Time = nanoseconds(int64(readUint48(object[v.timeAt:])))
 			}
 		}
 		if v.statusAt >= 0 {
-			p.Status = object[v.statusAt] & 0x7F
+			at.Status = object[v.statusAt] & 0x7F
 		}
 		if g.class == classCommand {
-			o.noteCommand(ev, object, p.Index, p.Status, access, r)
+			o.noteCommand(ev, object, index, at.Status, access, r)
 		}
-		points[i] = p
 	}
 	run.end(ev)
 }
