@@ -18,7 +18,9 @@ type held struct {
 	request uint64
 	// network tells that a message between the hosts makes it superfluous.
 	network bool
-	gone    bool
+	// conn names the connection it is about, if it is about one.
+	conn string
+	gone bool
 }
 
 // holds are the findings that wait, bounded: when there are too many the one
@@ -149,12 +151,17 @@ func (s *Site) release(x *held, clock int64) {
 	if x.request != 0 {
 		outcome(x.finding, " No answer was seen.")
 	}
+	if x.conn != "" && x.finding.Kind == KindAssetNew {
+		if h := s.hosts.all[x.finding.Client.Endpoint.IP]; h != nil {
+			h.told = true
+		}
+	}
 	s.let(x.finding, clock)
 }
 
 // let makes an alert of a finding, unless what it is part of was told.
 func (s *Site) let(f *Finding, clock int64) {
-	if s.scanned(f) {
+	if s.scanned(f, clock) {
 		return
 	}
 	if f.Kind == KindAssetNew && f.Severity < protocols.High && clock < s.floodUntil {
@@ -244,7 +251,7 @@ func (h *holds) foldHost(ip netip.Addr) {
 // connection returns what waits about a connection, nil if nothing does.
 func (h *holds) connection(key string, a, b netip.Addr) *held {
 	for _, x := range h.network[pairOf(a, b)] {
-		if x.finding.Key == key || x.finding.Kind == KindAssetNew {
+		if x.conn == key {
 			return x
 		}
 	}

@@ -38,6 +38,7 @@ type host struct {
 	name          string
 	first, last   int64
 	messages      uint64
+	told          bool // as an unknown host that speaks a protocol
 	dirty         bool
 	arpAsked      int64 // when somebody last asked for it
 	arpUnasked    int   // unasked answers in the present minute

@@ -155,7 +155,7 @@ var (
 		Techniques: []string{"T0814"}}
 	KindFloodConnections = &Kind{Name: "flood.connections", Severity: protocols.Medium,
 		Meaning:    "A host opens far more connections to a service than ever before.",
-		Decision:   "Attempts in a window against three times the most learned, and at least a hundred.",
+		Decision:   "Attempts in a window against three times the most learned, and at least thirty.",
 		Action:     "A device has few connections to give: check that its masters can still reach it.",
 		Techniques: []string{"T0814"}}
 

@@ -53,7 +53,12 @@ func (s *Site) hostSeen(e *seen, conflict *Kind) {
 	h := s.hosts.get(e.src.IP, e.clock, !s.frozen)
 	h.last = e.clock
 	s.announce(e, h)
-	if h.card(e.src.MAC, e.src.VLAN) >= 0 {
+	if i := h.card(e.src.MAC, e.src.VLAN); i >= 0 {
+		// An ARP message that claims the address goes on counting; that a host
+		// was seen is told once a worker, so only the first counts.
+		if conflict == KindARPConflict && s.frozen && h.known && !h.cards[i].learned && h.learnedCards() > 0 && !h.hasMAC(e.src.MAC) {
+			s.manager.take(cardFinding(conflict, e, h), e.clock)
+		}
 		return
 	}
 	if len(h.cards) < maxCards {
@@ -248,6 +253,9 @@ func (s *Site) connection(e *seen) {
 		return
 	}
 	key := fmt.Sprintf("%s>%s:%d", addr(client.IP), addr(server.IP), server.Port)
+	if e.function == protocols.ConnectionTried {
+		s.connectionFlood(e, key)
+	}
 	if waiting := s.holds.connection(key, client.IP, server.IP); waiting != nil {
 		waiting.finding.LastFrame, waiting.finding.Time = e.frame, e.time
 		switch e.function {
@@ -290,7 +298,7 @@ func (s *Site) connection(e *seen) {
 		f.Severity = protocols.Medium
 		f.Expected = fmt.Sprintf("%s takes part in control; this port on it was never used by %s in the learning.", addr(server.IP), addr(client.IP))
 	}
-	if !c.known {
+	if !c.known && !c.told {
 		// That the host is there at all says it as well: one alert for both.
 		s.holds.foldHost(client.IP)
 		f.Kind, f.Key, f.Techniques = KindAssetNew, addr(client.IP), addNames(append([]string(nil), KindAssetNew.Techniques...), f.Techniques)
@@ -299,7 +307,34 @@ func (s *Site) connection(e *seen) {
 	explain(f)
 	s.probe(f.Client, f.Server, probe{probeHost, hashIP(server.IP)}, f, e.clock)
 	s.probe(f.Client, f.Server, probe{probePort, uint64(server.Port)}, f, e.clock)
-	s.await(&held{until: e.clock + int64(s.settings.FoldConnection), finding: f, network: true}, e.clock)
+	s.await(&held{until: e.clock + int64(s.settings.FoldConnection), finding: f, network: true, conn: key}, e.clock)
+}
+
+// floodConnections is how many connections in a window are a flood at least.
+const floodConnections = 30
+
+// connectionFlood counts the connections of an unknown kind between two hosts.
+func (s *Site) connectionFlood(e *seen, key string) {
+	c := s.opening[key]
+	if c == nil {
+		if len(s.opening) >= s.settings.MaxStrangers {
+			clear(s.opening)
+		}
+		c = &connection{}
+		s.opening[key] = c
+	}
+	if w := e.clock / int64(s.settings.BurstWindow); w != c.number {
+		c.number, c.inWindow = w, 0
+	}
+	c.inWindow++
+	if c.inWindow != floodConnections {
+		return
+	}
+	ev := protocols.Event{Time: e.time, Frame: e.frame, Src: e.src, Dst: e.dst, FromClient: e.fromClient}
+	f := connectionFlood(&ev, c, false)
+	f.Expected = "There was no such connection in the learning."
+	explain(f)
+	s.manager.take(f, e.clock)
 }
 
 // identity takes what a device says of itself.

@@ -23,7 +23,10 @@ type tryKey struct {
 type tries struct {
 	values   []try
 	scanning bool
-	total    uint64
+	// last is when something was tried, bout when the present run of tries
+	// began, and inBout how many there were in it.
+	last, bout int64
+	inBout     int
 }
 
 type try struct {
@@ -32,6 +35,10 @@ type try struct {
 }
 
 const maxTries = 128
+
+// scanGoesOn is how long after the last new thing a scan counts as going on, so
+// that what belongs to it is no news.
+const scanGoesOn = int64(60e9)
 
 var scanKinds = [numProbes]*Kind{probeHost: KindScanHost, probePort: KindScanPort, probeUnit: KindScanUnit, probeFunction: KindScanFunction,
 	probeAddress: KindScanRegister}
@@ -80,11 +87,16 @@ func (s *Site) probe(client, server Party, p probe, why *Finding, clock int64) {
 		t = &tries{}
 		a.tries[key] = t
 	}
+	if clock-t.last > scanGoesOn {
+		t.bout, t.inBout = clock, 0
+	}
+	t.last = clock
 	fresh := clock - int64(s.settings.ScanMemory)
 	kept := t.values[:0]
+	again := false
 	for _, v := range t.values {
 		if v.value == p.value {
-			t.total--
+			again = v.at >= t.bout
 			continue
 		}
 		if v.at >= fresh {
@@ -92,10 +104,14 @@ func (s *Site) probe(client, server Party, p probe, why *Finding, clock int64) {
 		}
 	}
 	t.values = kept
-	t.total++
 	if len(t.values) < maxTries {
 		t.values = append(t.values, try{p.value, clock})
 	}
+	if again {
+		// The same thing twice in a run is no walk.
+		return
+	}
+	t.inBout++
 	if len(t.values) < s.scanLimit(p.kind) {
 		return
 	}
@@ -160,7 +176,7 @@ func tryWords(kind probeKind, values []try) string {
 
 // scanned tells whether a finding about something new is part of a scan that was
 // told, so that it needs no alert of its own. A command always does.
-func (s *Site) scanned(f *Finding) bool {
+func (s *Site) scanned(f *Finding, clock int64) bool {
 	if f.Severity >= protocols.Critical || f.Function >= 0 && effectOfKind[f.Kind] {
 		return false
 	}
@@ -188,7 +204,7 @@ func (s *Site) scanned(f *Finding) bool {
 		if k == probeHost {
 			key.server = netip.Addr{}
 		}
-		if t := a.tries[key]; t != nil && t.scanning {
+		if t := a.tries[key]; t != nil && t.scanning && (f.Severity <= protocols.Low || t.inBout >= 3 && clock-t.last < scanGoesOn) {
 			return true
 		}
 	}

@@ -337,7 +337,7 @@ func (s *Shard) connect(e *protocols.Event, watching bool) {
 	c.inWindow++
 	if !watching {
 		c.most = max(c.most, c.inWindow)
-	} else if c.inWindow >= 100 && c.inWindow > 3*c.most && !c.flooding {
+	} else if c.inWindow >= floodConnections && c.inWindow > 3*c.most && !c.flooding {
 		c.flooding = true
 		s.finding(e, noteFinding, connectionFlood(e, c, false))
 	}

@@ -76,6 +76,7 @@ type Site struct {
 	flood      *Finding
 	floodUntil int64 // unknown hosts are a flood until then
 	arp        map[[6]byte]*unasked
+	opening    map[string]*connection // unknown connections
 	streams    float64
 	// busiest is the most messages that a learned link had in a burst window.
 	busiest float64
@@ -98,7 +99,7 @@ type Site struct {
 // were made with.
 func NewSite(settings Settings, schedule *Schedule, baseline *Baseline, shards []*Shard) *Site {
 	s := &Site{settings: settings, schedule: schedule, shards: shards, strangers: map[linkKey]*strange{}, actors: map[netip.Addr]*actor{},
-		manager: newManager(settings), hosts: hosts{limit: settings.MaxHosts, all: map[netip.Addr]*host{}}, arp: map[[6]byte]*unasked{},
+		manager: newManager(settings), hosts: hosts{limit: settings.MaxHosts, all: map[netip.Addr]*host{}}, arp: map[[6]byte]*unasked{}, opening: map[string]*connection{},
 		baseline: baseline, pairs: map[pairProto]struct{}{}}
 	s.manager.name = s.name
 	if baseline != nil {

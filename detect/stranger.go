@@ -7,6 +7,15 @@ import (
 	"github.com/weir-ics/weir/protocols"
 )
 
+// use is a function that was used.
+type use struct {
+	function uint8
+	sub      int32
+}
+
+// maxUses caps the functions followed on an unknown link.
+const maxUses = 192
+
 // strange is a link that was not learned.
 type strange struct {
 	key         linkKey
@@ -19,7 +28,7 @@ type strange struct {
 	effects     uint16
 	functions   []LinkFunction
 	finding     *Finding
-	commands    [protocols.NumEffects]*Finding
+	uses        map[use]*Finding
 	story       story
 	window      int64
 	inWindow    int
@@ -122,21 +131,22 @@ func (st *strange) count(e *seen) {
 func (s *Site) strangeRequest(st *strange, e *seen) {
 	st.count(e)
 	command := e.effect.Changes() && (e.role == protocols.RoleRequest || st.finding == nil)
-	var f *Finding
+	u := use{e.function, e.sub}
+	f := st.uses[u]
 	switch {
 	case st.finding == nil:
 		f = s.meetFinding(st, e)
 		st.finding = f
-		if command {
-			st.commands[e.effect] = f
-		}
-	case command && st.commands[e.effect] == nil:
-		f = s.strangeCommand(st, e)
-		st.commands[e.effect] = f
-	case command:
-		f = st.commands[e.effect]
-	default:
+	case f == nil && e.role == protocols.RoleRequest && len(st.uses) < maxUses:
+		f = s.strangeFunction(st, e)
+	case f == nil:
 		f = st.finding
+	}
+	if e.role == protocols.RoleRequest && len(st.uses) < maxUses {
+		if st.uses == nil {
+			st.uses = map[use]*Finding{}
+		}
+		st.uses[u] = f
 	}
 	again := *f
 	again.Time, again.Start = e.time, e.time
@@ -216,13 +226,15 @@ func (s *Site) meetFinding(st *strange, e *seen) *Finding {
 	var f *Finding
 	what := sent(e)
 	switch {
-	case !client.known:
+	case !client.known && !client.told:
 		f = strangeAbout(KindAssetNew, protocols.Medium, e)
 		f.Key = addr(client.ip)
 		f.Expected = fmt.Sprintf("%s was never seen in the learning.", addr(client.ip))
-		if e.role != protocols.RoleRequest {
-			f.Severity = protocols.Medium
-		}
+		client.told = true
+	case !client.known:
+		// The host was told of; that it turns to another device is news.
+		f = strangeAbout(KindLinkNew, KindLinkNew.Severity, e)
+		f.Expected = fmt.Sprintf("%s was never seen in the learning; it was told of before.", addr(client.ip))
 	case client.server != 0 && client.client == 0 && !e.guessed:
 		f = strangeAbout(KindRoleNew, protocols.High, e)
 		f.Expected = fmt.Sprintf("%s had only ever answered: in %s and %s it never sent a request.", addr(client.ip),
@@ -273,16 +285,21 @@ func (s *Site) talked(client, server *host, proto protocols.Proto) bool {
 	return ok
 }
 
-// strangeCommand is the first command of an effect on an unknown link that was
-// already told of.
-func (s *Site) strangeCommand(st *strange, e *seen) *Finding {
-	kind := effectKinds[e.effect]
-	if kind == nil {
-		kind = KindCommandNew
+// strangeFunction is another function on an unknown link that was already told
+// of.
+func (s *Site) strangeFunction(st *strange, e *seen) *Finding {
+	kind, severity := KindFunctionNew, protocols.Low
+	switch {
+	case e.effect.Changes():
+		if kind = effectKinds[e.effect]; kind == nil {
+			kind = KindCommandNew
+		}
+		severity = s.commandSeverity(kind.Severity, s.hosts.get(e.client().IP, e.clock, false), e)
+	case e.effect == protocols.Diagnose:
+		severity = protocols.Medium
 	}
-	client := s.hosts.get(e.client().IP, e.clock, false)
-	f := strangeAbout(kind, s.commandSeverity(kind.Severity, client, e), e)
-	f.Key += "/" + e.effect.String()
+	f := strangeAbout(kind, severity, e)
+	f.Key += fmt.Sprintf("/function %d.%d", e.function, e.sub)
 	f.Title = sent(e)
 	f.Observed = f.Title + "." + e.sets
 	f.Expected = fmt.Sprintf("The link itself is new: it was first seen %s before, and not in the learning.", span(e.clock-st.first))
