@@ -216,7 +216,7 @@ func (d *Decoder) begin(dir protocols.Direction, at protocols.Stamp, h *LinkHead
 	ev.Src, ev.Dst = d.conversation.Ends[dir&1], d.conversation.Ends[dir.Other()&1]
 	ev.Detail = m
 	if h != nil {
-		m.Link = *h
+		m.Link, m.HasLink = *h, true
 		ev.FromClient = h.Dir
 		ev.Source, ev.Destination = h.Source, h.Destination
 		ev.Broadcast = isBroadcast(h.Destination)

@@ -279,7 +279,6 @@ func (d *Decoder) unanswered(a *association, at protocols.Stamp) {
 	ev.Sequence = uint16(a.requestSeq)
 	ev.RequestFrame = a.requestFrame
 	ev.Detail = m
-	m.Link = LinkHeader{Dir: true, Prm: true, Function: LinkUnconfirmedUserData, Source: a.master, Destination: a.outstation}
 	ev.Violate(NoResponse, (at.Time-a.requestTime)/nanosecondsPerMillisecond, responseTimeout/nanosecondsPerMillisecond)
 	a.deadline, a.answered = 0, true
 	d.pool.Stats.Unanswered++

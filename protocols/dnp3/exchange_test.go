@@ -81,6 +81,9 @@ func TestAnUnansweredRequestIsToldAtItsDeadline(t *testing.T) {
 	if len(e.kinds) != 1 || e.kinds[0] != "dnp3.no-response" {
 		t.Errorf("violations %v", e.kinds)
 	}
+	if e.json != "" {
+		t.Errorf("a notice of no frame has fields of one: %s", e.json)
+	}
 	if d.pool.Stats.Unanswered != 1 {
 		t.Errorf("%d counted as unanswered", d.pool.Stats.Unanswered)
 	}

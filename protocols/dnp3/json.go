@@ -16,7 +16,9 @@ var _ protocols.Detail = (*Message)(nil)
 // AppendFields implements protocols.Detail: the fields link, transport_seq,
 // app, iin, objects, unparsed and files.
 func (m *Message) AppendFields(dst []byte) []byte {
-	dst = m.Link.appendJSON(append(dst, `,"link":`...))
+	if m.HasLink {
+		dst = m.Link.appendJSON(append(dst, `,"link":`...))
+	}
 	if m.HasTransport {
 		dst = strconv.AppendUint(append(dst, `,"transport_seq":`...), uint64(m.TransportSequence), 10)
 	}

@@ -6,8 +6,10 @@ import "github.com/weir-ics/weir/protocols"
 // message, and its octets alias the packet or the decoder's buffers, so it is
 // valid during the call only.
 type Message struct {
-	// Link is the header of the frame that completed the message.
-	Link LinkHeader
+	// Link is the header of the frame that completed the message, with HasLink;
+	// a notice may be of no frame.
+	Link    LinkHeader
+	HasLink bool
 	// TransportSequence is the sequence number of the message's last segment,
 	// with HasTransport.
 	TransportSequence uint8
