@@ -406,6 +406,50 @@ func TestAnIncidentTellsTheStoryOfOneActor(t *testing.T) {
 	}
 }
 
+func TestWhoActsAfterHavingBeenATargetIsPartOfTheIncident(t *testing.T) {
+	s := learned(t, 1, nil)
+	s.modbus(operate("10.0.0.66", plcA, 1))
+	s.live(time.Minute)
+	s.modbus(operate(plcA, plcB, 1))
+	s.live(time.Minute)
+	// Somebody else, elsewhere.
+	s.modbus(read(office, plcC, 0, 10))
+	s.live(time.Minute)
+	incidents := map[string]int{}
+	for _, a := range s.finish() {
+		incidents[a.Incident]++
+	}
+	if len(incidents) != 2 {
+		t.Fatalf("incidents %v, want 2", incidents)
+	}
+	for _, r := range s.reports {
+		if r.Actors[0] == "10.0.0.66" && len(r.Actors) != 2 {
+			t.Errorf("actors %v, want the intruder and the controller it used", r.Actors)
+		}
+	}
+}
+
+func TestALinkThatIsHardlyLearnedGoesOnLearningWhatItReads(t *testing.T) {
+	s := newScene(t, 1, detect.LearnFor(time.Hour), nil)
+	s.hosts()
+	s.live(time.Hour - time.Minute)
+	s.modbus(read(office, plcA, 0, 4)) // once, late
+	s.live(2 * time.Minute)
+	for i := 0; i < 300; i++ {
+		s.modbus(read(office, plcA, 8, 4))
+		s.live(10 * time.Second)
+	}
+	a := only(t, s.alerts, detect.KindAddressNew)
+	if a.Count != 1 || a.Severity != protocols.Info {
+		t.Errorf("%s, %d times; want info, once", a.Severity, a.Count)
+	}
+	// By now its pace is known as well.
+	s.live(10 * time.Minute)
+	if a := only(t, s.finish(), detect.KindPollStopped); a.Client.Endpoint.IP.String() != office {
+		t.Errorf("the poll that stopped is that of %s", a.Client.Endpoint.IP)
+	}
+}
+
 func TestTheAlertLineIsReadBackAsItWasWritten(t *testing.T) {
 	s := learned(t, 1, nil)
 	attacks["restart, clock and configuration by an unknown host"].do(s)

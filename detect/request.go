@@ -118,7 +118,13 @@ func (s *Shard) newRequest(l *link, e *protocols.Event, hash uint64) int {
 		l.functions[fi].count++
 		return -1
 	}
-	if i := l.addPattern(e, hash, fi, s.settings.MaxPatterns); i >= 0 {
+	if !e.Effect.Changes() && !s.learned(l) {
+		// A link that is hardly learned goes on learning what it reads; it was
+		// told once.
+		if i := l.addPattern(e, hash, s.take(l, e), s.settings.MaxPatterns); i >= 0 {
+			l.patterns[i].count, l.once = 1, l.once+1
+		}
+	} else if i := l.addPattern(e, hash, fi, s.settings.MaxPatterns); i >= 0 {
 		l.patterns[i].flagged = f
 	}
 	s.hold(l, e, f).probes = probed
@@ -211,11 +217,13 @@ func (s *Shard) change(l *link, e *protocols.Event, p *pattern) {
 // pace takes the time between two equal requests.
 func (s *Shard) pace(l *link, p *pattern, index int32, e *protocols.Event) {
 	if p.last != 0 && e.Clock > p.last {
-		switch {
-		case !l.watching:
-			p.takeInterval(e.Clock - p.last)
-		case p.timed:
+		if l.watching && p.timed {
 			s.judgePace(l, p, e)
+		} else if p.takeInterval(e.Clock - p.last); l.watching && p.n&63 == 0 {
+			// A poll that came up late is watched as well once its pace is known.
+			if s.time(p); p.timed {
+				p.last = 0
+			}
 		}
 	}
 	if l.watching && p.last == 0 && p.timed {
@@ -247,6 +255,18 @@ func (s *Shard) fire(t timer) {
 	s.notes = append(s.notes, note{clock: t.at, kind: noteFinding, event: -1, seq: int32(len(s.notes)), finding: pollStopped(t.link, p, t.at)})
 }
 
+// time makes the pace of a request watched if it is regular.
+func (s *Shard) time(p *pattern) {
+	p.timed = p.regular() && !p.changes
+	if !p.timed {
+		return
+	}
+	p.overdueAfter = p.overdueTime()
+	p.limit = paceLimit(p, s.settings.AlarmsPerDay)
+	// What varies by less than a tenth is not worth a person's time.
+	p.perScale = 1 / max(p.deviation(), p.mean/10)
+}
+
 // watch ends the learning of a link: it derives what the judgement needs, and
 // forgets what was only on its way, so that a link that was learned just now
 // and one that was loaded are the same.
@@ -255,13 +275,7 @@ func (s *Shard) watch(l *link) {
 	for i := range l.patterns {
 		p := &l.patterns[i]
 		p.last, p.fast, p.slow, p.overdue = 0, 0, 0, false
-		p.timed = p.regular() && !p.changes
-		if p.timed {
-			p.overdueAfter = p.overdueTime()
-			p.limit = paceLimit(p, s.settings.AlarmsPerDay)
-			// What varies by less than a tenth is not worth a person's time.
-			p.perScale = 1 / max(p.deviation(), p.mean/10)
-		}
+		s.time(p)
 	}
 	for i := range l.functions {
 		s.lateness(l, &l.functions[i])
