@@ -418,5 +418,6 @@ func (p *pattern) overdueTime() int64 {
 	if p.gaps >= 3 {
 		after = math.Max(after, 1.5*p.longest)
 	}
-	return int64(math.Max(after, 1) * 1e9)
+	// A TCP retransmission or two must not make a fast poll overdue.
+	return int64(math.Max(after, 3) * 1e9)
 }

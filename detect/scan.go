@@ -140,7 +140,9 @@ func (s *Site) scanFinding(kind probeKind, client, server Party, t *tries, why *
 		f.Points = why.Points
 	}
 	if changesPlant(why) && why.Severity >= protocols.Medium {
-		f.Severity = protocols.Critical
+		if h := s.hosts.all[client.Endpoint.IP]; h == nil || h.effects&(1<<protocols.Write|1<<protocols.Control) == 0 {
+			f.Severity = protocols.Critical
+		}
 		f.Techniques = addNames([]string{"T0806", "T0855"}, k.Techniques)
 		f.Expected += " It does not only look: it changes something."
 	}
