@@ -1,6 +1,6 @@
 package dnp3
 
-// The CRC of the data link layer (9.2.4.3): x^16 + x^13 + x^12 + x^11 + x^10 +
+// The CRC of the data link layer (9.2.4): x^16 + x^13 + x^12 + x^11 + x^10 +
 // x^8 + x^6 + x^5 + x^2 + 1, bits taken least significant first, the remainder
 // inverted and sent low octet first.
 const crcPolynomial = 0xA6BC // the polynomial, bits reversed

@@ -11,7 +11,7 @@ var _ protocols.Decoder = (*Decoder)(nil)
 // The bounds that decoders keep to.
 const (
 	// StandardFragment is the size of fragment that every device must take
-	// (4.2.1); longer ones are a violation but are decoded.
+	// (4.3); longer ones are a violation but are decoded.
 	StandardFragment = 2048
 	// MaxFragment is the longest fragment that is put together.
 	MaxFragment = 65536

@@ -20,7 +20,7 @@ func AppendFrame(dst []byte, h LinkHeader, data []byte) []byte {
 	return dst
 }
 
-// Transport header bits (8.2.1).
+// Transport header bits (8.2).
 const (
 	transportFIN = 0x80
 	transportFIR = 0x40
@@ -56,7 +56,7 @@ func AppendSegments(dst []byte, h LinkHeader, seq *uint8, fragment []byte) []byt
 	}
 }
 
-// AppControl is the application control octet (4.2.2.4).
+// AppControl is the application control octet (4.2.2).
 type AppControl struct {
 	// FIR and FIN mark the first and the final fragment of a message, CON asks
 	// for a confirm, UNS marks the numbering of unsolicited responses.

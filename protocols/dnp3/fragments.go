@@ -69,7 +69,7 @@ func (d *Decoder) fragment(dir protocols.Direction, at protocols.Stamp, a *assoc
 	d.send(ev)
 }
 
-// checkControlBits checks the application control octet (4.2.2.4).
+// checkControlBits checks the application control octet (4.2.2).
 func checkControlBits(ev *protocols.Event, m *Message) {
 	c := m.Control
 	got := int64(c.octet() &^ appSeq)

@@ -60,7 +60,7 @@ func bit(b bool) int64 {
 	return 0
 }
 
-// checkLink checks the header of a frame (9.2.4.1, 9.2.5).
+// checkLink checks the header of a frame (9.2.4.1, 9.2).
 func checkLink(v *frameViolations, h *LinkHeader, f *linkFunction, user int) {
 	if f.name == "" {
 		v.add(LinkFunction, int64(h.Function), 0)
@@ -107,7 +107,7 @@ func (h *half) settle(v *frameViolations, header *LinkHeader, other *half, at pr
 	return rtt, frame
 }
 
-// count follows the frame count bit (9.2.4.1.3.3) and tells whether the frame
+// count follows the frame count bit (9.2.4.1.3) and tells whether the frame
 // is a repeat of the last.
 func (h *half) count(v *frameViolations, header *LinkHeader, f *linkFunction, blocks []byte) (repeat bool) {
 	switch {

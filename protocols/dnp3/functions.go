@@ -2,7 +2,7 @@ package dnp3
 
 import "github.com/weir-ics/weir/protocols"
 
-// Application function codes (4.2.2.5).
+// Application function codes (4.2.2).
 const (
 	FunctionConfirm             uint8 = 0
 	FunctionRead                uint8 = 1
@@ -70,7 +70,7 @@ type function struct {
 	does   string
 }
 
-// functions describes every application function code of the standard (4.2.2.5
+// functions describes every application function code of the standard (4.2.2
 // and 4.4). A name is the standard's; codes without one are reserved.
 var functions = [256]function{
 	0:  {"CONFIRM", protocols.Session, protocols.RoleConfirm, protocols.AccessUnknown, carriesObjects, true, "confirms a fragment that asked for it"},

@@ -287,7 +287,7 @@ func appendCharacteristics(dst []byte, b byte) []byte {
 	return dst
 }
 
-// appendAttribute appends a value of a data type (11.3).
+// appendAttribute appends a value of a data type (clause 11).
 func appendAttribute(dst []byte, dataType uint8, p []byte) []byte {
 	n := len(p)
 	switch {

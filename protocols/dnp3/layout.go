@@ -3,7 +3,7 @@ package dnp3
 import "github.com/weir-ics/weir/protocols"
 
 // encoding is how a field lies in the octets of an object; all numbers are
-// little-endian (11.3).
+// little-endian (clause 11).
 type encoding uint8
 
 const (
@@ -86,7 +86,7 @@ var encodingSizes = [...]uint8{
 }
 
 // encodingNames name the encodings in docs/dnp3.md, with the standard's data
-// types (11.3).
+// types (clause 11).
 var encodingNames = [...]string{
 	encU8: "UINT8", encU16: "UINT16", encU32: "UINT32", encI8: "INT8", encI16: "INT16", encI32: "INT32",
 	encF32: "FLT32", encF64: "FLT64", encTime: "DNP3TIME", encRelative: "UINT16 ms",

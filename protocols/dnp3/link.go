@@ -15,7 +15,7 @@ const (
 	maxFrame = headerSize + MaxUserData + 2*((MaxUserData+blockSize-1)/blockSize)
 )
 
-// Link function codes of primary frames (9.2.4.1.3.6, Table 9-1).
+// Link function codes of primary frames (9.2.4.1.3).
 const (
 	LinkResetLinkStates     uint8 = 0
 	LinkTestLinkStates      uint8 = 2
@@ -24,7 +24,7 @@ const (
 	LinkRequestLinkStatus   uint8 = 9
 )
 
-// Link function codes of secondary frames (9.2.4.1.3.6, Table 9-2).
+// Link function codes of secondary frames (9.2.4.1.3).
 const (
 	LinkAck          uint8 = 0
 	LinkNack         uint8 = 1
@@ -162,7 +162,7 @@ func deblock(dst, blocks []byte) (data []byte, found, expected uint16, ok bool) 
 	return dst, 0, 0, true
 }
 
-// The destinations with a meaning of their own (9.2.5).
+// The destinations with a meaning of their own (9.2).
 const (
 	// AddressSelf reaches any outstation that has the self address enabled.
 	AddressSelf uint16 = 0xFFFC

@@ -226,7 +226,7 @@ func (c *cursor) next() (f *field, octets []byte, ok bool) {
 	return f, octets, true
 }
 
-// Data types of attributes (5.8, 11.3).
+// Data types of attributes (clauses 5 and 11).
 const (
 	attributeVisible      = 1
 	attributeUint         = 2

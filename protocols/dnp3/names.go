@@ -1,6 +1,6 @@
 package dnp3
 
-// The internal indications (4.2.2.6, Table 4-3). IIN1.0 is bit 0, IIN2.0 bit 8.
+// The internal indications (4.2.2). IIN1.0 is bit 0, IIN2.0 bit 8.
 const (
 	IINBroadcast           uint16 = 1 << 0
 	IINClass1Events        uint16 = 1 << 1
@@ -35,7 +35,7 @@ func IINName(bit int) string { return iinNames[bit&15] }
 // (the state of a binary) has none.
 type flagNames [8]string
 
-// The flags of the point types (11.6 and Annex A).
+// The flags of the point types (clause 11 and Annex A).
 var (
 	binaryFlags  = flagNames{"ONLINE", "RESTART", "COMM_LOST", "REMOTE_FORCED", "LOCAL_FORCED", "CHATTER_FILTER", "RESERVED", ""}
 	doubleFlags  = flagNames{"ONLINE", "RESTART", "COMM_LOST", "REMOTE_FORCED", "LOCAL_FORCED", "CHATTER_FILTER", "", ""}
@@ -63,7 +63,7 @@ func (n codeNames) name(code uint32) string {
 	return "RESERVED"
 }
 
-// controlStatuses are the results of a command (Table 11-7 and Annex A.8).
+// controlStatuses are the results of a command (A.8).
 var controlStatuses = codeNames{
 	{0, "SUCCESS"}, {1, "TIMEOUT"}, {2, "NO_SELECT"}, {3, "FORMAT_ERROR"}, {4, "NOT_SUPPORTED"},
 	{5, "ALREADY_ACTIVE"}, {6, "HARDWARE_ERROR"}, {7, "LOCAL"}, {8, "TOO_MANY_OBJS"}, {9, "NOT_AUTHORIZED"},
@@ -103,7 +103,7 @@ var intervalUnits = codeNames{
 	{7, "MONTHS_SAME_DAY"}, {8, "MONTHS_SAME_DAY_OF_WEEK_FROM_START"}, {9, "MONTHS_SAME_DAY_OF_WEEK_FROM_END"}, {10, "SEASONS"},
 }
 
-// attributeTypes are the data types of attributes and data sets (11.3, Table 5-2).
+// attributeTypes are the data types of attributes and data sets (clause 11).
 var attributeTypes = codeNames{
 	{0, "NONE"}, {1, "VSTR"}, {2, "UINT"}, {3, "INT"}, {4, "FLT"}, {5, "OSTR"}, {6, "BSTR"}, {7, "TIME"}, {8, "UNCD"},
 	{254, "U8BS8LIST"}, {255, "U8BS8EXLIST"},
@@ -145,11 +145,10 @@ var certificateTypes = codeNames{{1, "ID_CERTIFICATE"}, {2, "ATTRIBUTE_CERTIFICA
 // userOperations are what is done to a user (A.45.10).
 var userOperations = codeNames{{1, "ADD"}, {2, "DELETE"}, {3, "CHANGE"}}
 
-// descriptorCodes tell what an element of a data set descriptor is (5.8.3,
-// Table 5-4).
+// descriptorCodes tell what an element of a data set descriptor is (clause 5).
 var descriptorCodes = codeNames{{1, "ID"}, {2, "UUID"}, {3, "NSPC"}, {4, "NAME"}, {5, "DAEL"}, {6, "PTYP"}, {7, "CTLV"}, {8, "CTLS"}}
 
-// attributeNames name the device attributes of set 0 (A.1, Table 11-1).
+// attributeNames name the device attributes of set 0 (A.1).
 var attributeNames = [256]string{
 	196: "Configuration ID", 197: "Configuration version", 198: "Configuration build date",
 	199: "Configuration last change date", 200: "Configuration signature", 201: "Configuration signature algorithm",

@@ -262,7 +262,7 @@ func TestEveryVariationHasAnExample(t *testing.T) {
 	}
 }
 
-// handHeader writes an object header from Table 4-5 to 4-8: group, variation,
+// handHeader writes an object header by 4.2.2: group, variation,
 // qualifier and a range of one object with the given index.
 func handHeader(group, variation, qualifier uint8, index int) []byte {
 	p := []byte{group, variation, qualifier}

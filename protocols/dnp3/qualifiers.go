@@ -1,7 +1,7 @@
 package dnp3
 
 // rangeCode is what the low half of a qualifier says of the range field
-// (4.2.2.7.3, Table 4-7).
+// (4.2.2).
 type rangeCode struct {
 	name string
 	// size is the octets of each of the fields of the range field: two fields
@@ -31,7 +31,7 @@ var rangeCodes = [16]rangeCode{
 }
 
 // prefixCode is what the high half of a qualifier says of what stands before
-// each object (4.2.2.7.3, Table 4-6).
+// each object (4.2.2).
 type prefixCode struct {
 	name string
 	size uint8
@@ -70,7 +70,7 @@ type qualifier struct {
 
 // qualifiers are all qualifier codes. Prefix and range go together if indexes
 // stand before counted objects and sizes before those of variable format
-// (4.2.2.7.3, Table 4-8); bit 7 is reserved.
+// (4.2.2); bit 7 is reserved.
 var qualifiers = func() (t [256]qualifier) {
 	for c := range t {
 		p, r := &prefixCodes[c>>qualifierPrefixShift&7], &rangeCodes[c&0x0F]
@@ -93,7 +93,7 @@ var qualifiers = func() (t [256]qualifier) {
 	return t
 }()
 
-// Qualifier codes (4.2.2.7.3): the high half says what stands before each
+// Qualifier codes (4.2.2): the high half says what stands before each
 // object, the low half what the range field holds.
 const (
 	QualifierRange8      uint8 = 0x00 // start and stop of 1 octet
