@@ -90,8 +90,8 @@ func (d *Decoder) rtuExpected(b []byte, dir protocols.Direction) int {
 	return 0
 }
 
-// ways holds both orders.
-var ways = [...]bool{false, true, false}
+// bothWays holds both orders.
+var bothWays = [...]bool{false, true, false}
 
 // rtuWays is whether to read a frame as a response, in the order to try; both
 // ways only as long as who is client is a guess.
@@ -101,9 +101,9 @@ func (d *Decoder) rtuWays(dir protocols.Direction) []bool {
 		first = 1
 	}
 	if d.roles.client != unknownDirection && !d.roles.guessed() {
-		return ways[first : first+1]
+		return bothWays[first : first+1]
 	}
-	return ways[first : first+2]
+	return bothWays[first : first+2]
 }
 
 // rtuFrame gives the length of the right frame that begins b, needMore if b may
@@ -142,7 +142,8 @@ func (d *Decoder) rtuAt(b []byte, dir protocols.Direction, strict bool) int {
 		}
 		switch {
 		case n == needMore:
-			more = true
+			// Objects can promise more than a frame may hold.
+			more = more || len(b) < maxRTU
 		case n+3 > maxRTU:
 		case n+3 > len(b):
 			more = true
