@@ -98,6 +98,9 @@ type savedRelation struct {
 	Rows    int           `json:"rows"`
 	Seconds float64       `json:"seconds"`
 	Members []savedMember `json:"members"`
+	// After one of Switches changed, Unsettled rows are not judged.
+	Switches  []int `json:"switches,omitempty"`
+	Unsettled int   `json:"unsettled,omitempty"`
 }
 
 type savedMember struct {
@@ -196,6 +199,11 @@ func (t *ticker) save(places map[*point]int) savedPace {
 		for _, m := range r.members {
 			x.Members = append(x.Members, savedMember{Point: places[m.point], Mean: m.mean, Spread: m.spread, Drifting: m.drifting,
 				Scale: m.scale, Limits: m.limits[:], Clips: m.clips[:], Weights: m.weights})
+		}
+		if x.Unsettled = r.unsettled; r.unsettled > 0 {
+			for _, p := range r.switches {
+				x.Switches = append(x.Switches, places[p])
+			}
 		}
 		s.Relations = append(s.Relations, x)
 	}
@@ -355,7 +363,14 @@ func (e *Engine) restorePace(s *savedPace) error {
 		}
 	}
 	for _, x := range s.Relations {
-		r := &relation{daily: x.Daily, rows: x.Rows, seconds: x.Seconds}
+		r := &relation{daily: x.Daily, rows: x.Rows, seconds: x.Seconds, unsettled: min(max(x.Unsettled, 0), longestSettling)}
+		for _, i := range x.Switches {
+			p, err := at(i)
+			if err != nil {
+				return err
+			}
+			r.switches = append(r.switches, p)
+		}
 		columns := columnsOf(len(x.Members), x.Daily)
 		for k, m := range x.Members {
 			p, err := at(m.Point)

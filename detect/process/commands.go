@@ -43,7 +43,24 @@ const (
 	enoughCommands = 5
 	// maxPending bounds the commands that are waited for at once.
 	maxPending = 4096
+	// maxCommanded bounds the devices whose last command is remembered.
+	maxCommanded = 65_536
 )
+
+// explained tells whether what began at p at a time follows a command to its
+// device closely enough to be its effect. The command itself is judged when it
+// is given.
+func (e *Engine) explained(p *point, at int64) bool {
+	t, ok := e.commanded[p.key.device]
+	if !ok {
+		return false
+	}
+	rows := int64(2)
+	if r := p.relation; r != nil {
+		rows += int64(r.unsettled) + lags
+	}
+	return at-t <= rows*p.interval+5e9
+}
 
 // commanded turns the value of a command into what the point's report should
 // then show. A DNP3 control relay output block names an operation: its low four
@@ -75,6 +92,9 @@ func (e *Engine) command(p *point, s *detect.Sample) {
 		c.learn(s.Value)
 	} else {
 		e.judgeCommand(p, c, s, want)
+		if _, known := e.commanded[p.key.device]; known || len(e.commanded) < maxCommanded {
+			e.commanded[p.key.device] = s.Time
+		}
 	}
 	c.lastCommand, c.lastCommandSet = s.Time, true
 	if !lasting || p.has && near(p.value, want) {
@@ -146,16 +166,38 @@ func (e *Engine) judgeCommand(p *point, c *commands, s *detect.Sample, want floa
 	cond := condition{kind: KindCommandValue, since: s.Time, firstFrame: s.Frame}
 	x := e.finding(p, &cond, s.Time, s.Frame)
 	x.Client.Endpoint.IP = s.Client
-	x.Title = fmt.Sprintf("%s is set to %s, which the process never saw", p.name(), p.quantity(v))
-	x.Observed = fmt.Sprintf("%s sets %s to %s.", s.Client, p.name(), p.quantity(v))
 	n := c.n
 	if f != nil {
 		n += f.n
 	}
+	// How far beyond what was seen, as a part of what was seen.
+	far := math.Max(low-v, v-high) / math.Max(high-low, 0.5*math.Max(math.Abs(low), math.Abs(high)))
+	x.Severity = min(bySeen(n), protocols.Medium)
+	switch {
+	case f != nil && (f.nature == natureState || f.nature == natureConstant) && v == math.Trunc(v) && v >= 0 && v <= 1:
+	case far < 0.25:
+		x.Severity = protocols.Low
+	case far >= 1:
+		x.Severity = bySeen(n)
+	}
+	x.Title = fmt.Sprintf("%s is set to %s, which the process never saw", p.name(), p.quantity(v))
+	x.Observed = fmt.Sprintf("%s sets %s to %s.", s.Client, p.name(), p.quantity(v))
 	x.Expected = fmt.Sprintf("Between %s and %s, from %d commands and reports.", p.quantity(low), p.quantity(high), n)
 	x.Explanation = fmt.Sprintf("%s commands %s to be %s; in %d commands and reports it was always between %s and %s.",
 		s.Client, p.name(), p.quantity(v), n, p.quantity(low), p.quantity(high))
 	e.findings = append(e.findings, x)
+}
+
+// bySeen is how severe it is that something is new, by how many values say that
+// it is.
+func bySeen(n uint32) protocols.Severity {
+	switch {
+	case n < 100:
+		return protocols.Low
+	case n < 1000:
+		return protocols.Medium
+	}
+	return protocols.High
 }
 
 // effect takes in what a report says of commands before it.

@@ -17,6 +17,8 @@ type condition struct {
 	points      []detect.PointRef
 	key         string
 	last        int64
+	// commanded tells that it began right after a command to the device.
+	commanded bool
 }
 
 // words are the sentences of a finding.
@@ -30,6 +32,17 @@ func (p *point) alarming(k *detect.Kind) bool {
 	for i := range p.alarms {
 		if p.alarms[i].kind == k {
 			return true
+		}
+	}
+	return false
+}
+
+// followed tells that an alarm which a command explains has lasted for so long
+// that what it says is normal now.
+func (p *point) followed(k *detect.Kind) bool {
+	for i := range p.alarms {
+		if c := &p.alarms[i]; c.kind == k {
+			return c.commanded && c.times >= followRows
 		}
 	}
 	return false
@@ -55,6 +68,7 @@ func (e *Engine) holdSince(p *point, s *detect.Sample, k *detect.Kind, bad bool,
 		}
 		p.alarms = append(p.alarms, condition{kind: k, since: since, firstFrame: s.Frame, next: 1})
 		c, at = &p.alarms[len(p.alarms)-1], len(p.alarms)-1
+		c.commanded = (k == KindRange || k == KindRate) && e.explained(p, since)
 	}
 	if !bad {
 		c.good++
@@ -81,8 +95,14 @@ func (e *Engine) holdSince(p *point, s *detect.Sample, k *detect.Kind, bad bool,
 		f.Severity = w.severity
 	}
 	f.Score, f.Title, f.Observed, f.Expected, f.Explanation = w.score, w.title, w.observed, w.expected, w.explanation
+	if c.commanded {
+		f.Severity = protocols.Low
+		f.Explanation += afterCommand
+	}
 	e.findings = append(e.findings, f)
 }
+
+const afterCommand = " It began right after a command to the device, and may be its effect."
 
 // finding makes what findings about p have in common.
 func (e *Engine) finding(p *point, c *condition, at int64, frame uint64) detect.Finding {

@@ -113,8 +113,10 @@ type digits struct {
 	// limit is the largest chi-squared that is normal.
 	limit float64
 	now   [10]float64
-	count int
-	held  float64
+	// suspect tells that the last stretch was over the limit.
+	suspect bool
+	count   int
+	held    float64
 }
 
 const digitLength = 256
@@ -143,7 +145,9 @@ func (e *Engine) judgeCovert(p *point, s *detect.Sample) {
 		d.count++
 		if d.count == digitLength {
 			chi := d.chi()
-			bad := chi > d.limit && !d.single()
+			over := chi > d.limit && !d.single()
+			bad := over && d.suspect
+			d.suspect = over
 			if bad || p.alarming(KindCovert) {
 				e.hold(p, s, KindCovert, bad, 1, func() words { return digitWords(p, d, chi) })
 			}
@@ -250,6 +254,9 @@ func (d *digits) single() bool {
 func (p *point) fitDigits(values []float64, chance float64) {
 	f := p.profile
 	unit := p.tally.resolution
+	if f.nature == natureCounter {
+		return
+	}
 	if unit <= 0 || math.IsInf(unit, 0) || f.seenHigh-f.seenLow < 30*unit || f.seenHigh-f.seenLow > 1e5*unit {
 		return
 	}
@@ -293,12 +300,20 @@ func (p *point) fitDigits(values []float64, chance float64) {
 		}
 	}
 	d.now, d.count = [10]float64{}, 0
-	largest := 0.0
-	for _, b := range blocks {
-		largest = math.Max(largest, b)
-	}
 	p0 := math.Max(chance*digitLength, 1e-12)
-	d.limit = math.Max(distuv.ChiSquared{K: 9}.Quantile(1-p0), 2*largest)
+	d.limit = distuv.ChiSquared{K: 9}.Quantile(1 - p0)
+	// Digits that are not nearly uniform, or whose stretches differ by more than
+	// chance, are those of a value that rests or wanders; they say nothing.
+	for _, share := range d.learned {
+		if share < 0.06 || share > 0.14 {
+			return
+		}
+	}
+	for _, b := range blocks {
+		if b > d.limit {
+			return
+		}
+	}
 	if p.covert == nil {
 		p.covert = new(covert)
 	}

@@ -17,6 +17,9 @@ type relationAlarm struct {
 	lead int
 	c    condition
 	peak float64
+	// commanded tells that it began right after a command to a device of the
+	// relation.
+	commanded bool
 	// doubt is since when some member has been past the release level, with the
 	// frame; 0 if none is.
 	doubt      int64
@@ -53,6 +56,9 @@ func (e *Engine) judgeRow(r *relation, t *ticker) {
 			return
 		}
 		*a = relationAlarm{active: true, lead: lead, doubt: a.doubt, doubtFrame: a.doubtFrame}
+		for j := range r.members {
+			a.commanded = a.commanded || e.explained(r.members[j].point, a.doubt)
+		}
 		a.c = condition{kind: KindCorrelation, since: a.doubt, firstFrame: a.doubtFrame, next: 1}
 	}
 	if worst <= release {
@@ -116,6 +122,11 @@ func (e *Engine) deviation(r *relation, at int64, frame uint64) detect.Finding {
 	if top.ratio < 1.5 {
 		f.Severity = protocols.Medium
 	}
+	after := ""
+	if a.commanded {
+		f.Severity = protocols.Low
+		after = afterCommand
+	}
 	p := top.point
 	f.Title = p.name() + " does not agree with its neighbours"
 	f.Observed = fmt.Sprintf("%s is %s.", p.name(), p.quantity(p.value))
@@ -127,6 +138,6 @@ func (e *Engine) deviation(r *relation, at int64, frame uint64) detect.Finding {
 		others = append(others, fmt.Sprintf("%s %.0f %%", m.point.name(), 100*m.ratio*m.ratio/total))
 	}
 	f.Explanation = fmt.Sprintf("Since %s ago values no longer fit together as they did in learning; %s is %s where %s was expected. What contributes most: %s.",
-		span(max(0, at-a.c.since)), p.name(), p.quantity(p.value), p.quantity(top.expected), strings.Join(others, ", "))
+		span(max(0, at-a.c.since)), p.name(), p.quantity(p.value), p.quantity(top.expected), strings.Join(others, ", ")) + after
 	return f
 }

@@ -32,6 +32,8 @@ type Engine struct {
 	replays int
 	// nRules is how many rules there are.
 	nRules int
+	// commanded is when each device was last given a command.
+	commanded map[netip.Addr]int64
 }
 
 // Stats count what an Engine did.
@@ -86,7 +88,7 @@ func NewEngine(s Settings) *Engine {
 	return &Engine{
 		settings: s.withDefaults(),
 		points:   make(map[pointKey]*point),
-		bySeries: make(map[*detect.Series]*point),
+		bySeries: make(map[*detect.Series]*point), commanded: make(map[netip.Addr]int64),
 	}
 }
 

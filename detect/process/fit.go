@@ -3,6 +3,7 @@ package process
 import (
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/weir-ics/weir/detect/extreme"
 )
@@ -60,9 +61,13 @@ func (e *Engine) profileOf(p *point, budget float64) *profile {
 		f.nature = natureConstant
 	case t.whole && t.ups >= probes && t.downs == 0:
 		f.nature = natureCounter
+	case t.nStates >= 3 && t.nStates <= maxStates && changes > t.n/5:
+		// It flickers between neighbouring steps: noise, not states.
+		f.nature = natureContinuous
 	case t.nStates <= maxStates && settled(t):
 		f.nature = natureState
-	case t.nStates <= maxStates:
+	case t.nStates <= maxStates || strings.HasPrefix(p.series.Type, "bits"):
+		// A register of single bits is no quantity.
 		return f
 	default:
 		f.nature = natureContinuous
@@ -157,7 +162,7 @@ func (f *profile) fitTails(x []float64, interval int64, budget float64, t *tally
 	for _, r := range rests {
 		longest = math.Max(longest, r)
 	}
-	if changes := float64(len(rests)); changes > 0.1*float64(len(x)) && longest < 0.05*float64(len(x)) {
+	if changes := float64(len(rests)); changes > 0.1*float64(len(x)) && longest < 0.01*float64(len(x)) {
 		limit := math.Max(2*longest, tail(rests, 1, row*float64(len(x))/changes, 1)) + 2*probes
 		f.grain = medianMove(steps)
 		f.rest = max(int64(limit)*interval, 2*t.longestRest)

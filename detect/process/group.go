@@ -23,7 +23,7 @@ func (e *Engine) groupsOf(t *ticker) [][]*point {
 			continue
 		}
 		c := &t.history.columns[i]
-		if c.values == nil || len(c.values)-c.from < 3*len(t.history.times)/4 || p.profile.nature == natureCounter {
+		if c.values == nil || len(c.values)-c.from < 3*len(t.history.times)/4 || p.profile.nature == natureCounter || p.profile.nature == natureUnknown && p.tally.nStates > maxStates {
 			continue
 		}
 		if p.tally.nStates <= maxStates && p.tally.ups+p.tally.downs < 2 {

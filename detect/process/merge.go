@@ -65,6 +65,10 @@ func Merge(a, b json.RawMessage) (json.RawMessage, error) {
 			}
 			if fresh {
 				r.Members = members
+				r.Switches = slices.Clone(r.Switches)
+				for k := range r.Switches {
+					r.Switches[k] = where[r.Switches[k]]
+				}
 				moved.Relations = append(moved.Relations, r)
 			}
 		}
@@ -135,6 +139,10 @@ func (b *baseline) sort() {
 		t.Relations, t.Rules = slices.Clone(t.Relations), slices.Clone(t.Rules)
 		for k := range t.Relations {
 			r := &t.Relations[k]
+			r.Switches = slices.Clone(r.Switches)
+			for m := range r.Switches {
+				r.Switches[m] = place[r.Switches[m]]
+			}
 			r.Members = slices.Clone(r.Members)
 			for m := range r.Members {
 				r.Members[m].Point = place[r.Members[m].Point]

@@ -32,6 +32,7 @@ type sensor struct {
 	log       []detect.Finding
 	last      int64
 	list      *tags.List
+	learnFor  int64
 }
 
 func newSensor(list *tags.List, watchAt int64) *sensor {
@@ -40,6 +41,9 @@ func newSensor(list *tags.List, watchAt int64) *sensor {
 }
 
 func (s *sensor) observe(e *protocols.Event) {
+	if s.learnFor != 0 {
+		s.watchAt, s.learnFor = e.Clock+s.learnFor, 0
+	}
 	if s.watchAt != 0 && e.Clock >= s.watchAt {
 		s.watch(s.watchAt)
 	}

@@ -114,6 +114,12 @@ func (e *Engine) judgeState(p *point, s *detect.Sample) {
 			break
 		}
 	}
+	if bad && !p.alarming(KindState) && len(f.states) < maxStates && e.explained(p, s.Time) {
+		// The command that did it was judged; its effect is normal from now on.
+		f.states, f.visits = append(f.states, s.Value), append(f.visits, 1)
+		f.nature = natureState
+		return
+	}
 	if bad || p.alarming(KindState) {
 		e.hold(p, s, KindState, bad, 1, func() words { return stateWords(p, f, s.Value) })
 	}
@@ -149,6 +155,10 @@ func (e *Engine) judgeContinuous(p *point, s *detect.Sample) {
 	}
 	if bad := v < f.low || v > f.high; bad || p.alarming(KindRange) {
 		e.hold(p, s, KindRange, bad, holdRows, func() words { return rangeWords(p, f, v) })
+		if bad && p.followed(KindRange) {
+			slack := (f.seenHigh - f.seenLow) / 4
+			f.low, f.high = math.Min(f.low, v-slack), math.Max(f.high, v+slack)
+		}
 	}
 	if !p.has {
 		return

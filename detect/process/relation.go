@@ -19,6 +19,14 @@ type relation struct {
 	rows    int
 	seconds float64
 
+	// switches are the states of the same devices. For unsettled rows after one
+	// of them changed, nothing is judged: what follows a switch takes its time,
+	// and too few switches were seen to know how.
+	switches  []*point
+	positions []float64
+	unsettled int
+	quiet     int
+
 	// past holds the standardised rows before, newest first; filled is how many
 	// there are, sequence that of the last.
 	past     [lags][]float64
@@ -46,6 +54,8 @@ type member struct {
 	// where a single one is cut off.
 	limits, clips [len(horizons)]float64
 
+	// bias is what the residual has come to be by a command.
+	bias float64
 	// means are the mean residuals now, ratio the largest part of a threshold
 	// that one of them reaches.
 	means    [len(horizons)]float64
@@ -104,10 +114,19 @@ var ridges = [...]float64{1e-5, 1e-3, 1e-1, 1, 10}
 
 const folds = 6
 
+const (
+	// enoughSwitches is how often a state must have changed for what comes with
+	// it to be known.
+	enoughSwitches = 20
+	// unjudged is a threshold that is never reached.
+	unjudged = 1e9
+)
+
 // learned is the matrix of what explains and what is explained.
 type learned struct {
 	x    [][]float64 // rows of explaining values
 	z    [][]float64 // rows of members
+	from []int       // which row of the history each is
 	rows int
 }
 
@@ -124,6 +143,7 @@ func fitRelation(t *ticker, group []*point, row float64) *relation {
 		return nil
 	}
 	data := design(r, h, z)
+	moved := r.findSwitches(t)
 	d := len(r.members)
 	f := columnsOf(d, r.daily)
 	if data.rows < settleRows {
@@ -131,8 +151,27 @@ func fitRelation(t *ticker, group []*point, row float64) *relation {
 	}
 	r.rows = data.rows
 	residuals := crossValidate(r, data, d, f)
+	settled := r.settleTime(data, moved, residuals)
 	for j := range r.members {
-		r.members[j].calibrate(residuals[j], row)
+		m := &r.members[j]
+		calm := residuals[j][:0]
+		for i, v := range residuals[j] {
+			if settled[i] {
+				calm = append(calm, v)
+			}
+		}
+		if len(calm) < settleRows {
+			return nil
+		}
+		m.calibrate(calm, row)
+		if t := m.point.tally; t.nStates <= maxStates && m.point.profile.nature == natureState {
+			// A switch is read a moment before or after what follows it: a single
+			// row says nothing, and a few switches in learning neither.
+			m.limits[0] = unjudged
+			if t.ups+t.downs < enoughSwitches {
+				m.limits = [len(horizons)]float64{unjudged, unjudged, unjudged}
+			}
+		}
 	}
 	r.reset()
 	return r
@@ -227,6 +266,7 @@ func design(r *relation, h *history, z [][]float64) learned {
 		explainInto(x, rows[i], &past, r.daily, h.times[i])
 		out.x = append(out.x, x)
 		out.z = append(out.z, rows[i])
+		out.from = append(out.from, i)
 	}
 	out.rows = len(out.x)
 	return out
@@ -420,6 +460,10 @@ func (r *relation) reset() {
 	r.now, r.residual = make([]float64, d), make([]float64, d)
 	r.explain = make([]float64, columnsOf(d, r.daily))
 	r.filled, r.sequence = 0, 0
+	r.positions = make([]float64, len(r.switches))
+	for i := range r.positions {
+		r.positions[i] = math.NaN()
+	}
 }
 
 // step takes the row of t, and leaves in each member how far it is from what the
@@ -451,10 +495,18 @@ func (r *relation) step(t *ticker) bool {
 		r.now[j] = (v - m.mean) / m.spread
 	}
 	judged := complete && r.filled >= lags
+	if r.switched() {
+		r.quiet = r.unsettled
+	} else if r.quiet > 0 {
+		r.quiet--
+	}
+	if r.quiet > 0 {
+		judged = false
+	}
 	if judged {
 		explainInto(r.explain, r.now, &r.past, r.daily, t.start)
 		for j := range r.members {
-			r.members[j].test(r.explain, r.now[j])
+			r.members[j].test(r.explain, r.now[j], r.alarm.active && r.alarm.commanded)
 		}
 		r.ready = true
 	}
@@ -466,13 +518,22 @@ func (r *relation) step(t *ticker) bool {
 	return judged
 }
 
-// test holds a member against its prediction.
-func (m *member) test(x []float64, z float64) {
+// followRows is over how many rows a relation, or a range, gets used to what a
+// command brought about.
+const followRows = 64
+
+// test holds a member against its prediction. With follow it gets used to what
+// it sees.
+func (m *member) test(x []float64, z float64, follow bool) {
 	s := 0.0
 	for i, w := range m.weights {
 		s += float64(w) * x[i]
 	}
+	s += m.bias
 	residual := (z - s) / m.scale
+	if follow {
+		m.bias += (z - s) / followRows
+	}
 	m.ratio = 0
 	if m.point.missed >= missing || !m.point.has {
 		// It is not reported any more; others tell that.
@@ -482,12 +543,12 @@ func (m *member) test(x []float64, z float64) {
 		m.means[h] += 2 / (length + 1) * (cut(residual, m.clips[h]) - m.means[h])
 		m.ratio = math.Max(m.ratio, math.Abs(m.means[h])/m.limits[h])
 	}
-	m.surprise = surprise(m.ratio * m.limits[0])
+	m.surprise = surprise(m.ratio * 6)
 	base := 0.0
 	if m.drifting {
 		base = m.point.value - z*m.spread - m.mean
 	}
 	m.expected = base + s*m.spread + m.mean
-	width := m.limits[0] * m.scale * m.spread
+	width := math.Min(m.limits[0], 6) * m.scale * m.spread
 	m.low, m.high = m.expected-width, m.expected+width
 }

@@ -53,6 +53,8 @@ const (
 	// A run counts towards q no more than this, so that a replay does not teach
 	// that replays are normal.
 	maxTaught = 8
+	// enoughMarks is how many changes show how often stretches agree by chance.
+	enoughMarks = 512
 	// dwellBits hold for how many samples a value lasted.
 	dwellBits = 3
 )
@@ -69,6 +71,10 @@ func (r *replay) need() uint64 {
 	q1 := math.Pow((r.again+1)/(r.pairs+1), 1.0/window)
 	q := (r.on + 2*q1) / (r.on + r.ended + 2)
 	q = math.Min(0.98, math.Max(q, q1))
+	if r.n < enoughMarks {
+		// Few values were seen, and smooth ones agree more often than others.
+		q = math.Max(q, 0.5)
+	}
 	return max(window+2, uint64(math.Ceil(math.Log(float64(len(r.marks))/r.chance)/-math.Log(q))))
 }
 

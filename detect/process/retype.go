@@ -53,7 +53,8 @@ func (e *Engine) Retype(raw []*detect.Series, typed *detect.Series, decode func(
 	}
 	var now [4]uint16
 	for i, o := range parts {
-		p.has, p.time, p.changed, p.frame, p.client = o.has, o.time, o.changed, o.frame, o.client
+		p.has, p.time, p.frame, p.client = o.has, o.time, o.frame, o.client
+		p.changed = max(p.changed, o.changed)
 		now[i] = uint16(o.value)
 	}
 	if v := decode(now[:len(parts)]); !math.IsNaN(v) && !math.IsInf(v, 0) {

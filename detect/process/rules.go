@@ -81,11 +81,21 @@ func findRule(h *history, state, measure *point, v float64, above bool) *rule {
 	}
 	n := len(h.times)
 	ends := [2]float64{math.Inf(1), math.Inf(1)}
+	others, other := 0, false
 	for i := range n {
-		if s := sc.at(i); !near(s, float64(float32(v))) && !math.IsNaN(s) {
+		s := sc.at(i)
+		differs := !near(s, float64(float32(v))) && !math.IsNaN(s)
+		if differs {
 			k := i * 2 / n
 			ends[k] = math.Min(ends[k], sign*mc.at(i))
+			if !other {
+				others++
+			}
 		}
+		other = differs
+	}
+	if others < enoughVisits {
+		return nil // the bound would be chance
 	}
 	if math.IsInf(ends[0], 0) || math.IsInf(ends[1], 0) {
 		return nil

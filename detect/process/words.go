@@ -117,7 +117,8 @@ func stateWords(p *point, f *profile, v float64) words {
 		w.title = p.name() + " has a value it never had"
 		w.explanation = fmt.Sprintf("%s had %d different values in %s, changing %d times, and %s is none of them.", p.name(), len(f.states), f.evidence(), visits, p.quantity(v))
 	}
-	if f.n < 100 {
+	// Days show what days are like.
+	if f.n < 100 || f.seconds < day.Seconds() {
 		w.severity = protocols.Low
 	}
 	return w

@@ -244,9 +244,6 @@ func (r *register) together(b *register, o Order, h *habit, first uint32) (Type,
 	case counts && low == high && low != 0 && upper.changes == 0:
 		// A total whose upper half has not moved yet.
 		return Counter32, evidence + 3.5
-	case low == 0 && high == 0 && !counts && lower.changes >= seen && h.favour(o) > 0 && h.aligned(first):
-		// An empty upper half where the device has other 32-bit numbers.
-		return Int32, 1
 	case low == high && low != 0 && lower.changes == 0 && lowerLow > 0x7FFF && h.favour(o) > 0 && h.aligned(first):
 		// A total that stands still, where the device has others.
 		return Uint32, 1

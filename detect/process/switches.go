@@ -1,0 +1,133 @@
+package process
+
+import (
+	"math"
+	"net/netip"
+)
+
+const (
+	// manySwitches is how many of them show what follows a switch so well that
+	// the rows after it are judged like others.
+	manySwitches = 200
+	// longestSettling is for how many rows at most nothing is judged after a
+	// switch.
+	longestSettling = 32
+)
+
+// findSwitches finds the states of the devices of r, and tells in which rows of
+// the history one of them changed.
+func (r *relation) findSwitches(t *ticker) []bool {
+	devices := make(map[netip.Addr]bool)
+	for i := range r.members {
+		devices[r.members[i].point.key.device] = true
+	}
+	h := &t.history
+	moved := make([]bool, len(h.times))
+	for i, p := range t.points {
+		if p == nil || p.column != i || !devices[p.key.device] || p.profile == nil {
+			continue
+		}
+		if n := p.profile.nature; n != natureState && n != natureConstant {
+			continue
+		}
+		r.switches = append(r.switches, p)
+		c := &h.columns[i]
+		if c.values == nil {
+			continue
+		}
+		for k := 1; k < len(moved); k++ {
+			moved[k] = moved[k] || c.values[k] != c.values[k-1]
+		}
+	}
+	return moved
+}
+
+// settleTime finds for how many rows after a switch residuals are larger than
+// usual, and tells which rows of data are settled. With many switches, or none,
+// all are.
+func (r *relation) settleTime(data learned, moved []bool, residuals [][]float64) []bool {
+	settled := make([]bool, data.rows)
+	since := make([]int, data.rows)
+	n := 0
+	last := -longestSettling - 1
+	row := 0
+	for i := range settled {
+		for ; row <= data.from[i]; row++ {
+			if moved[row] {
+				last = row
+				n++
+			}
+		}
+		settled[i] = true
+		since[i] = data.from[i] - last
+	}
+	if n == 0 {
+		// None was seen: what follows the first is not known.
+		r.unsettled = longestSettling / 4
+		return settled
+	}
+	if n >= manySwitches {
+		return settled
+	}
+	// The mean, over members, of squared residuals as a part of what they
+	// usually are.
+	var sum, count [longestSettling + 1]float64
+	for j := range residuals {
+		usual, rows := 0.0, 0.0
+		for i, v := range residuals[j] {
+			if since[i] >= longestSettling {
+				usual += v * v
+				rows++
+			}
+		}
+		if rows == 0 || usual == 0 {
+			continue
+		}
+		for i, v := range residuals[j] {
+			if since[i] < longestSettling {
+				sum[since[i]] += v * v / (usual / rows)
+				count[since[i]]++
+			}
+		}
+	}
+	r.unsettled = 2
+	for k := range longestSettling {
+		if count[k] > 0 && sum[k]/count[k] > 4 {
+			r.unsettled = max(r.unsettled, k+2)
+		}
+	}
+	r.unsettled = min(r.unsettled, longestSettling)
+	left := 0
+	for i := range settled {
+		settled[i] = since[i] >= r.unsettled
+		if settled[i] {
+			left++
+		}
+	}
+	if left < len(settled)/4 {
+		// Hardly anything would be judged.
+		r.unsettled = 0
+		for i := range settled {
+			settled[i] = true
+		}
+	}
+	return settled
+}
+
+// switched tells whether a state has changed since the last row.
+func (r *relation) switched() bool {
+	if r.unsettled == 0 {
+		return false
+	}
+	changed := false
+	for i, p := range r.switches {
+		if !p.has {
+			continue
+		}
+		if was := r.positions[i]; was != p.value {
+			changed = changed || !math.IsNaN(was)
+			r.positions[i] = p.value
+		}
+	}
+	return changed
+}
