@@ -510,6 +510,8 @@ func TestRangesNameWhatMessagesName(t *testing.T) {
 		{"freeze at a time", 11, "32 02 07 01 00 68 E5 CF 8B 01 10 27 00 00 14 00 06", []protocols.Range{
 			{Kind: protocols.KindTime, Access: protocols.AccessAssign, Count: 1}, {Kind: protocols.KindCounter, Access: protocols.AccessAssign}}},
 		{"attribute of a set", 1, "00 FC 00 00 00", []protocols.Range{{Kind: protocols.KindAttribute, Access: protocols.AccessRead, First: 252, Count: 1}}},
+		{"attribute of two sets", 1, "00 FC 00 00 01", []protocols.Range{
+			{Kind: protocols.KindAttribute, Access: protocols.AccessRead, First: 252, Count: 1}, {Kind: protocols.KindAttribute, Access: protocols.AccessRead, First: 256 + 252, Count: 1}}},
 		{"report of a range", 129, "1E 04 01 00 01 01 01 05 00 06 00", []protocols.Range{{Kind: protocols.KindAnalogInput, Access: protocols.AccessReport, First: 256, Count: 2}}},
 		{"commands to single outputs", 6, "0C 01 28 02 00 09 00 41 01 64 00 00 00 00 00 00 00 00 0A 00 41 01 64 00 00 00 00 00 00 00 00",
 			[]protocols.Range{{Kind: protocols.KindBinaryOutput, Access: protocols.AccessOperate, First: 9, Count: 2}}},

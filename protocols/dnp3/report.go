@@ -56,12 +56,23 @@ func (o *Object) reportNames(ev *protocols.Event, g *group, access protocols.Acc
 		run.end(ev)
 		return
 	}
+	if o.Group == 0 && o.Count > 1 {
+		// The same attribute of several sets.
+		for i := range min(o.Count, maxAttributeSets) {
+			ev.Ranges = append(ev.Ranges, protocols.Range{Kind: g.kind, Access: access, First: o.pointIndex(o.Start + i), Count: 1})
+		}
+		return
+	}
 	n := protocols.Range{Kind: g.kind, Access: access, First: o.pointIndex(o.Start), Count: o.Count}
 	if o.hasCount() && g.class == classEvent {
 		n.Count = 0 // so many of all
 	}
 	ev.Ranges = append(ev.Ranges, n)
 }
+
+// maxAttributeSets is how many sets of device attributes a header names one by
+// one; devices have a few.
+const maxAttributeSets = 16
 
 // pointIndex is the index that a point is known by: for device attributes the
 // set and the attribute.
