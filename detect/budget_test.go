@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -100,4 +101,33 @@ func TestWhatLostPacketsExplainIsNoAlert(t *testing.T) {
 	if n := s.shards[0].Stats().Explained; n != 1 {
 		t.Errorf("%d violations explained, want 1", n)
 	}
+}
+
+func TestSettingsOutOfRangeAreRefusedByName(t *testing.T) {
+	if err := detect.Defaults().Check(); err != nil {
+		t.Errorf("the defaults are refused: %v", err)
+	}
+	for want, change := range map[string]func(*detect.Settings){
+		"alarms a day: 0 is not between":     func(s *detect.Settings) { s.AlarmsPerDay = 0 },
+		"learn target: 1.5 is not between":   func(s *detect.Settings) { s.LearnTarget = 1.5 },
+		"burst window: 0s is less than 1s":   func(s *detect.Settings) { s.BurstWindow = 0 },
+		"storm ceiling: -1 is less than 1":   func(s *detect.Settings) { s.StormCeiling = -1 },
+		"clear after: 1ns is less than 1m0s": func(s *detect.Settings) { s.ClearAfter = 1 },
+	} {
+		s := detect.Defaults()
+		change(&s)
+		if err := s.Check(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want it to say %q", err, want)
+		}
+	}
+}
+
+func TestZeroSettingsAreTheDefaults(t *testing.T) {
+	s := newScene(t, 1, detect.LearnFor(time.Hour), nil)
+	s.shards[0] = detect.NewShard(detect.Settings{}, s.schedule, nil)
+	s.site = detect.NewSite(detect.Settings{}, s.schedule, nil, s.shards)
+	s.hosts()
+	s.live(time.Hour + time.Minute)
+	s.modbus(operate(plcB, plcA, 1))
+	only(t, s.finish(), detect.KindRoleNew)
 }

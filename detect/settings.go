@@ -1,6 +1,9 @@
 package detect
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Settings are all thresholds and caps of the detectors. Times are packet time.
 type Settings struct {
@@ -93,4 +96,74 @@ func Defaults() Settings {
 		MaxAlerts:      10_000,
 		MaxHeld:        4096,
 	}
+}
+
+// Check tells what is out of range, nil if nothing is.
+func (s Settings) Check() error {
+	if s.AlarmsPerDay < 0.001 || s.AlarmsPerDay > 1000 || s.AlarmsPerDay != s.AlarmsPerDay {
+		return fmt.Errorf("alarms a day: %g is not between 0.001 and 1000", s.AlarmsPerDay)
+	}
+	if s.LearnTarget < 0 || s.LearnTarget > 1 || s.LearnTarget != s.LearnTarget {
+		return fmt.Errorf("learn target: %g is not between 0 and 1", s.LearnTarget)
+	}
+	for _, d := range s.durations() {
+		if *d.value < d.least {
+			return fmt.Errorf("%s: %s is less than %s", d.name, *d.value, d.least)
+		}
+	}
+	for _, n := range s.counts() {
+		if *n.value < 1 {
+			return fmt.Errorf("%s: %d is less than 1", n.name, *n.value)
+		}
+	}
+	return nil
+}
+
+type namedDuration struct {
+	name  string
+	value *time.Duration
+	least time.Duration
+}
+
+func (s *Settings) durations() []namedDuration {
+	return []namedDuration{
+		{"learn min", &s.LearnMin, 0}, {"hold", &s.Hold, 0}, {"fold connection", &s.FoldConnection, 0}, {"clear after", &s.ClearAfter, time.Minute},
+		{"clear hold", &s.ClearHold, 0}, {"incident gap", &s.IncidentGap, time.Minute}, {"storm window", &s.StormWindow, time.Second},
+		{"burst window", &s.BurstWindow, time.Second}, {"scan memory", &s.ScanMemory, time.Minute},
+	}
+}
+
+type namedCount struct {
+	name  string
+	value *int
+}
+
+func (s *Settings) counts() []namedCount {
+	return []namedCount{
+		{"storm ceiling", &s.StormCeiling}, {"scan hosts", &s.ScanHosts}, {"scan ports", &s.ScanPorts}, {"scan units", &s.ScanUnits},
+		{"scan functions", &s.ScanFunctions}, {"scan addresses", &s.ScanAddresses}, {"flood hosts", &s.FloodHosts}, {"max links", &s.MaxLinks},
+		{"max connections", &s.MaxConnections}, {"max patterns", &s.MaxPatterns}, {"max runs", &s.MaxRuns}, {"max strangers", &s.MaxStrangers},
+		{"max hosts", &s.MaxHosts}, {"max actors", &s.MaxActors}, {"max alerts", &s.MaxAlerts}, {"max held", &s.MaxHeld},
+	}
+}
+
+// withDefaults fills in what is zero and must not be.
+func (s Settings) withDefaults() Settings {
+	d := Defaults()
+	if s.AlarmsPerDay <= 0 || s.AlarmsPerDay != s.AlarmsPerDay {
+		s.AlarmsPerDay = d.AlarmsPerDay
+	}
+	defaults := d.durations()
+	for i, x := range s.durations() {
+		if x.least > 0 && *x.value < x.least {
+			*x.value = *defaults[i].value
+		}
+	}
+	counts := d.counts()
+	for i, x := range s.counts() {
+		if *x.value < 1 {
+			*x.value = *counts[i].value
+		}
+	}
+	return s
 }

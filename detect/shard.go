@@ -83,6 +83,7 @@ type Shard struct {
 // NewShard makes a shard. With a baseline it knows what that holds; without, it
 // learns as the schedule says. The baseline is only read.
 func NewShard(settings Settings, schedule *Schedule, baseline *Baseline) *Shard {
+	settings = settings.withDefaults()
 	s := &Shard{settings: settings, schedule: schedule, links: map[linkKey]*link{}, conns: map[connKey]*connection{},
 		ports: map[pairKey]uint16{}, gaps: map[pairKey]int64{}}
 	if baseline != nil {

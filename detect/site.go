@@ -98,6 +98,7 @@ type Site struct {
 // NewSite makes the site over all shards, with the baseline that the shards
 // were made with.
 func NewSite(settings Settings, schedule *Schedule, baseline *Baseline, shards []*Shard) *Site {
+	settings = settings.withDefaults()
 	s := &Site{settings: settings, schedule: schedule, shards: shards, strangers: map[linkKey]*strange{}, actors: map[netip.Addr]*actor{},
 		manager: newManager(settings), hosts: hosts{limit: settings.MaxHosts, all: map[netip.Addr]*host{}}, arp: map[[6]byte]*unasked{}, opening: map[string]*connection{},
 		baseline: baseline, pairs: map[pairProto]struct{}{}}
