@@ -510,6 +510,21 @@ func TestALinkIsWatchedByItselfOnceItIsLearned(t *testing.T) {
 	only(t, s.finish(), detect.KindAddressNew)
 }
 
+func TestASensorBeginsToWatchWhenItHasLearnedEnough(t *testing.T) {
+	s := newScene(t, 2, detect.LearnOnly(), nil)
+	s.hosts()
+	for s.live(time.Minute); s.site.Unseen() > 0.001; s.live(time.Minute) {
+	}
+	s.flush()
+	s.schedule.WatchAt(s.clock + 1)
+	s.live(10 * time.Minute)
+	if n := len(s.alerts); n != 0 {
+		t.Fatalf("%d alerts about what was learned:\n%s", n, s.lines)
+	}
+	s.modbus(operate(plcB, plcA, 1))
+	only(t, s.finish(), detect.KindRoleNew)
+}
+
 func TestTheDifferenceOfTwoBaselinesIsSaidInPlainWords(t *testing.T) {
 	base := func(more func(*scene)) *detect.Baseline {
 		s := newScene(t, 1, detect.LearnOnly(), nil)

@@ -40,3 +40,12 @@ func (s *Schedule) Begin(clock int64) {
 func (s *Schedule) WatchFrom() int64 { return s.from }
 
 func (s *Schedule) watching(clock int64) bool { return clock >= s.from }
+
+// WatchAt ends the learning at a clock that no shard has reached yet, as when a
+// running sensor finds that it has learned enough (see [Site.Unseen]). It must be
+// called between steps; whoever calls it keeps the clock, so that the same can
+// be done again in a replay.
+func (s *Schedule) WatchAt(clock int64) {
+	s.begun = true
+	s.from = clock
+}
