@@ -302,17 +302,20 @@ func (p *point) fitDigits(values []float64, chance float64) {
 	d.now, d.count = [10]float64{}, 0
 	p0 := math.Max(chance*digitLength, 1e-12)
 	d.limit = distuv.ChiSquared{K: 9}.Quantile(1 - p0)
-	// Digits that are not nearly uniform, or whose stretches differ by more than
-	// chance, are those of a value that rests or wanders; they say nothing.
+	// Digits that are not nearly uniform, or whose stretches differ by far more
+	// than chance, are those of a value that rests or wanders; they say nothing.
 	for _, share := range d.learned {
 		if share < 0.06 || share > 0.14 {
 			return
 		}
 	}
 	for _, b := range blocks {
-		if b > d.limit {
+		if b > 2*d.limit {
 			return
 		}
+	}
+	for _, b := range blocks {
+		d.limit = math.Max(d.limit, 1.5*b)
 	}
 	if p.covert == nil {
 		p.covert = new(covert)
