@@ -1,6 +1,7 @@
 package detect_test
 
 import (
+	"bytes"
 	"context"
 	"io/fs"
 	"path/filepath"
@@ -75,6 +76,27 @@ func TestTheSecondHalfOfACaptureGivesNoAlertAboveLowThatIsNotJustified(t *testin
 		for kind := range justified[name] {
 			if !found[kind] {
 				t.Errorf("%s: %s is justified but does not occur any more", name, kind)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEveryCaptureGivesTheSameAlertsForAnyNumberOfWorkersAndAnyBatch(t *testing.T) {
+	root := shared(t, "corpus")
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !isCapture(path) {
+			return err
+		}
+		first, last := clocks(t, path)
+		learn := time.Duration((last - first) / 3)
+		want := replay(t, detect.LearnFor(learn), replayOptions{}, path).lines
+		for _, o := range []replayOptions{{workers: 2}, {workers: 3, batch: 11}, {batch: 50}} {
+			if got := replay(t, detect.LearnFor(learn), o, path).lines; !bytes.Equal(got, want) {
+				t.Errorf("%s, %d workers, batches of %d: %s", path, o.workers, o.batch, firstDifference(got, want))
 			}
 		}
 		return nil
