@@ -510,6 +510,27 @@ func TestALinkIsWatchedByItselfOnceItIsLearned(t *testing.T) {
 	only(t, s.finish(), detect.KindAddressNew)
 }
 
+func TestAHostThatRoamsTheInternetIsNoNewsAndOneThatBeginsToIs(t *testing.T) {
+	roam := func(s *scene, who string, from, n int) {
+		for i := from; i < from+n; i++ {
+			out := end(fmt.Sprintf("93.184.%d.9", i), 443)
+			s.network(protocols.ConnectionTried, end(who, uint16(50000+i)), out, true, 0)
+			s.network(protocols.HostSeen, out, protocols.Endpoint{}, false, 0)
+			s.live(10 * time.Second)
+		}
+	}
+	s := learned(t, 1, func(s *scene) { roam(s, office, 0, 5) })
+	roam(s, office, 20, 3)
+	if n := len(s.alerts); n != 0 {
+		t.Errorf("%d alerts about one who always did:\n%s", n, s.lines)
+	}
+	roam(s, master, 40, 1)
+	a := only(t, s.finish(), detect.KindConnectionNew)
+	if a.Severity != protocols.Medium || !strings.Contains(a.Explanation, "outside of the site") {
+		t.Errorf("not what it is: %s", a.Text())
+	}
+}
+
 func TestASensorBeginsToWatchWhenItHasLearnedEnough(t *testing.T) {
 	s := newScene(t, 2, detect.LearnOnly(), nil)
 	s.hosts()

@@ -135,6 +135,10 @@ func (s *Site) announce(e *seen, h *host) {
 		s.manager.take(f, e.clock)
 		return
 	}
+	if s.outside.is(h.ip) && e.function == protocols.HostSeen {
+		// That an outside host answers says less than who turned to it.
+		return
+	}
 	f := networkFinding(KindAssetNew, e)
 	f.Severity = protocols.Low
 	f.Key = addr(h.ip)
@@ -269,6 +273,9 @@ func (s *Site) connection(e *seen) {
 	if e.function == protocols.ConnectionOpened || e.function == protocols.ConnectionRefused {
 		return
 	}
+	if s.outside.usual(client.IP, server.IP, server.Port) {
+		return
+	}
 	c, d := s.hosts.get(client.IP, e.clock, false), s.hosts.get(server.IP, e.clock, false)
 	if client.IP == e.src.IP {
 		s.announce(e, c)
@@ -291,7 +298,7 @@ func (s *Site) connection(e *seen) {
 		f.Severity = protocols.High
 		f.Expected = fmt.Sprintf("%s is a device that only ever answered, in %s and %s; it never opened this.", addr(client.IP),
 			span(c.answeredUntil-c.answeredFrom), plural(c.answered, "message", "messages"))
-	case c.known && !server.IP.IsPrivate() && server.IP.IsGlobalUnicast() && !d.known:
+	case c.known && s.outside.is(server.IP) && !d.known:
 		f.Severity = protocols.Medium
 		f.Expected = fmt.Sprintf("%s is an address outside of the site that was never spoken with in the learning.", addr(server.IP))
 	case d.server != 0 || d.client != 0:

@@ -77,6 +77,7 @@ type Site struct {
 	floodUntil int64 // unknown hosts are a flood until then
 	arp        map[[6]byte]*unasked
 	opening    map[string]*connection // unknown connections
+	outside    outside
 	streams    float64
 	// busiest is the most messages that a learned link had in a burst window.
 	busiest float64
@@ -138,6 +139,7 @@ func (s *Site) know(b *Baseline) {
 		c := &b.Connections[i]
 		s.hosts.get(c.Client, b.From, true).known = true
 		s.hosts.get(c.Server, b.From, true).known = true
+		s.outside.learn(c.Client, c.Server, c.Port)
 	}
 }
 
@@ -146,6 +148,8 @@ func (s *Site) knowLink(l summary) {
 	bit := protoBit(l.proto)
 	client, server := s.hosts.get(l.client, l.first, true), s.hosts.get(l.server, l.first, true)
 	client.known, server.known = true, true
+	s.outside.control(l.client)
+	s.outside.control(l.server)
 	s.pairs[pairProto{l.client, l.server, l.proto}] = struct{}{}
 	client.client |= bit
 	server.server |= bit
@@ -184,6 +188,14 @@ func (s *Site) freeze() {
 			s.knowLink(l)
 		}
 		sh.summaries = nil
+	}
+	if s.baseline != nil {
+		return
+	}
+	for _, sh := range s.shards {
+		for k := range sh.conns {
+			s.outside.learn(ipOf(k.client), ipOf(k.server), k.port)
+		}
 	}
 }
 
