@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,9 +20,9 @@ type tapped struct{ plant, sensor string }
 
 func newTap(t *testing.T) tapped {
 	t.Helper()
-	for _, tool := range []string{"ip", "tcpreplay"} {
+	for _, tool := range []string{"ip", "tcpreplay", "tcpdump"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("skipped: %s is not installed (Debian packages iproute2 and tcpreplay)", tool)
+			t.Skipf("skipped: %s is not installed (Debian packages iproute2, tcpreplay, tcpdump)", tool)
 		}
 	}
 	if os.Geteuid() != 0 {
@@ -78,26 +77,68 @@ func buildWeir(t *testing.T) string {
 	return path
 }
 
-func alertIDs(t *testing.T, path string) []string {
+// alertKinds are the alerts of a file: kind by id.
+func alertKinds(t *testing.T, path string) map[string]string {
 	t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var ids []string
+	kinds := map[string]string{}
 	lines := bufio.NewScanner(bytes.NewReader(data))
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		var a struct{ ID string }
+		var a struct{ ID, Kind string }
 		if err := json.Unmarshal(lines.Bytes(), &a); err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Contains(ids, a.ID) {
-			ids = append(ids, a.ID)
-		}
+		kinds[a.ID] = a.Kind
 	}
-	slices.Sort(ids)
-	return ids
+	return kinds
+}
+
+// start starts a program in the sensor's namespace and returns when it says
+// that it is ready. The last line it prints on standard error comes when it ends.
+func (n tapped) start(t *testing.T, ready string, args ...string) (cmd *exec.Cmd, last <-chan string) {
+	t.Helper()
+	cmd = exec.Command("ip", append([]string{"netns", "exec", n.sensor}, args...)...)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	began, ended := make(chan bool, 1), make(chan string, 1)
+	go func() {
+		lines, text := bufio.NewScanner(stderr), ""
+		for lines.Scan() {
+			text = lines.Text()
+			if strings.Contains(text, ready) {
+				began <- true
+			}
+		}
+		ended <- text
+	}()
+	select {
+	case <-began:
+	case text := <-ended:
+		t.Fatalf("%s ended: %s", args[0], text)
+	}
+	return cmd, ended
+}
+
+func stop(t *testing.T, cmd *exec.Cmd, last <-chan string) string {
+	t.Helper()
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	text := <-last
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%s ended with %v: %s", cmd.Args[3], err, text)
+	}
+	return text
 }
 
 func TestTheSameTrafficLiveGivesTheSameAlertsAndEveryPacketIsCounted(t *testing.T) {
@@ -119,9 +160,9 @@ func TestTheSameTrafficLiveGivesTheSameAlertsAndEveryPacketIsCounted(t *testing.
 		"--attack", "write.from-plc@8s", "--attack", "plc.umas-stop@14s+5s")
 	must("learn", path("quiet.pcap"), "-o", path("plant.json"))
 	must("replay", path("attack.pcap"), "--baseline", path("plant.json"), "--store", "none", "--alerts", path("replayed.jsonl"))
-	want := alertIDs(t, path("replayed.jsonl"))
-	if len(want) < 2 {
-		t.Fatalf("replay found only %v", want)
+	planned := alertKinds(t, path("replayed.jsonl"))
+	if len(planned) < 2 {
+		t.Fatalf("replay found only %v", planned)
 	}
 
 	config := fmt.Sprintf("capture: {interfaces: [tap1]}\nlearn: {baseline: %s}\nstore: {path: %s}\nalerts: {file: %s}\nconsole: {listen: ''}\nlog: {format: json}\n",
@@ -129,48 +170,37 @@ func TestTheSameTrafficLiveGivesTheSameAlertsAndEveryPacketIsCounted(t *testing.
 	if err := os.WriteFile(path("weir.yaml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sensor := exec.Command("ip", "netns", "exec", tap.sensor, program, "run", "-c", path("weir.yaml"))
-	log, err := sensor.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := sensor.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer sensor.Process.Kill()
-	listening, last := make(chan bool, 1), make(chan string, 1)
-	go func() {
-		lines, text := bufio.NewScanner(log), ""
-		for lines.Scan() {
-			text = lines.Text()
-			if strings.Contains(text, `"msg":"listening"`) {
-				listening <- true
-			}
-		}
-		last <- text
-	}()
-	select {
-	case <-listening:
-	case text := <-last:
-		t.Fatalf("the sensor ended: %s", text)
-	}
+	sensor, log := tap.start(t, `"msg":"listening"`, program, "run", "-c", path("weir.yaml"))
+	// What the sensor hears, with its own times: a busy machine sends late.
+	witness, said := tap.start(t, "listening on", "tcpdump", "-i", "tap1", "-U", "--time-stamp-precision=nano", "-w", path("heard.pcap"))
 	if out, err := exec.Command("ip", "netns", "exec", tap.plant, "tcpreplay", "-q", "-i", "tap0", path("attack.pcap")).CombinedOutput(); err != nil {
 		t.Fatalf("tcpreplay: %v: %s", err, out)
 	}
-	time.Sleep(300 * time.Millisecond) // the ring's block time-out, several times
-	if err := sensor.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	time.Sleep(300 * time.Millisecond) // what is in the rings is handed over in 20 ms
 	var ended struct{ Packets, Dropped uint64 }
-	text := <-last
-	if err := sensor.Wait(); err != nil {
-		t.Errorf("the sensor ended with %v", err)
-	}
+	text := stop(t, sensor, log)
+	stop(t, witness, said)
 	if err := json.Unmarshal([]byte(text), &ended); err != nil {
 		t.Fatalf("%v in %s", err, text)
 	}
-	if got := alertIDs(t, path("live.jsonl")); !slices.Equal(got, want) {
-		t.Errorf("live gives the alerts\n%v\nreplay\n%v", got, want)
+	live := alertKinds(t, path("live.jsonl"))
+	must("replay", path("heard.pcap"), "--baseline", path("plant.json"), "--store", "none", "--alerts", path("heard.jsonl"))
+	heard := alertKinds(t, path("heard.jsonl"))
+	for id, kind := range heard {
+		if live[id] == "" {
+			t.Errorf("replay of what was heard has alert %s (%s), live has not", id, kind)
+		}
+	}
+	for id, kind := range live {
+		// Polls end with the capture: live, the silence after it counts.
+		if heard[id] == "" && !strings.HasPrefix(kind, "timing.") && kind != "device.silent" {
+			t.Errorf("live has alert %s (%s), replay of what was heard has not", id, kind)
+		}
+	}
+	for id, kind := range planned {
+		if live[id] == "" && !strings.HasPrefix(kind, "timing.") {
+			t.Errorf("replay of the file has alert %s (%s), live has not", id, kind)
+		}
 	}
 	sent := countPackets(t, path("attack.pcap"))
 	if ended.Packets+ended.Dropped != sent {
