@@ -38,6 +38,7 @@ type savedPoint struct {
 	States      []float64 `json:"states,omitempty"`
 	Visits      []uint32  `json:"visits,omitempty"`
 	Transitions uint64    `json:"transitions,omitempty"`
+	Dwell       []int64   `json:"dwell,omitempty"`
 	// Low and High are the expected range, null where it is not judged; Seen is
 	// what was seen.
 	Low      *float64      `json:"low,omitempty"`
@@ -159,16 +160,23 @@ func finite(v float64) *float64 {
 func (p *point) save() savedPoint {
 	f := p.profile
 	s := savedPoint{
-		Device: p.key.device, Proto: p.key.proto.String(), Unit: p.key.unit, Kind: p.key.kind.String(), Index: p.key.index,
-		Name: p.series.Name, Type: p.series.Type, Nature: f.nature.String(), N: f.n, Seconds: f.seconds,
-		States: f.states, Visits: f.visits, Transitions: f.transitions, Low: finite(f.low), High: finite(f.high),
-		Seen: [2]float64{f.seenLow, f.seenHigh}, Surprise: f.surprise, Step: f.step, Grain: f.grain, Rest: f.rest,
+		Device: p.series.Device, Proto: p.series.Proto.String(), Unit: p.series.Unit, Kind: p.series.Kind.String(), Index: p.series.Index,
+		Name: p.series.Name, Type: p.series.Type, Nature: f.nature.String(), N: f.n, Seconds: float64(f.seconds),
+		Low: finite(f.low), High: finite(f.high),
+		Surprise: f.surprise, Step: f.step, Grain: f.grain, Rest: f.rest,
 		Interval: p.interval, Regular: p.regular,
+	}
+	s.Seen[0], s.Seen[1] = f.seen()
+	for _, v := range f.states {
+		s.States, s.Visits = append(s.States, v.value), append(s.Visits, v.visits)
+	}
+	if m := f.moves; m != nil {
+		s.Transitions, s.Dwell = m.transitions, m.dwell[:len(f.states)]
 	}
 	if f.noiseLow < f.noiseHigh {
 		s.Noise = &[2]float64{f.noiseLow, f.noiseHigh}
 	}
-	for _, q := range f.flags {
+	for _, q := range f.flags[:f.nFlags] {
 		s.Flags = append(s.Flags, int(q))
 	}
 	if c := p.commands; c != nil && c.n > 0 {
@@ -277,26 +285,36 @@ func (e *Engine) restore(s *savedPoint) error {
 	if (nat == natureConstant || nat == natureState) && len(s.States) == 0 {
 		return fmt.Errorf("%s is a %s without states", key.id(), nat)
 	}
-	p := &point{key: key, number: int32(len(e.order)), paced: true, interval: s.Interval, regular: s.Regular}
+	p := &point{paced: true, interval: s.Interval, regular: s.Regular}
 	p.series = &detect.Series{Device: s.Device, Proto: proto, Unit: s.Unit, Kind: kind, Index: s.Index, Name: s.Name, Type: s.Type}
-	f := &profile{nature: nat, n: s.N, seconds: s.Seconds, states: s.States, visits: s.Visits, transitions: s.Transitions,
-		low: math.Inf(-1), high: math.Inf(1), seenLow: s.Seen[0], seenHigh: s.Seen[1], surprise: s.Surprise, step: s.Step,
-		grain: s.Grain, rest: s.Rest, limitLow: math.Inf(-1), limitHigh: math.Inf(1)}
-	if s.Low != nil {
-		f.low = *s.Low
+	f := &profile{nature: nat, n: s.N, seconds: float32(s.Seconds), shape: noShape}
+	for i, v := range s.States {
+		f.states = append(f.states, visited{v, s.Visits[i]})
 	}
-	if s.High != nil {
-		f.high = *s.High
+	if nat == natureState && len(s.Dwell) == len(s.States) {
+		f.moves = &moves{transitions: s.Transitions}
+		copy(f.moves.dwell[:], s.Dwell)
 	}
-	if s.Noise != nil {
-		f.noiseLow, f.noiseHigh = s.Noise[0], s.Noise[1]
+	if len(s.States) == 0 {
+		f.shape = &shape{low: math.Inf(-1), high: math.Inf(1), seenLow: s.Seen[0], seenHigh: s.Seen[1], surprise: s.Surprise,
+			step: s.Step, grain: s.Grain, rest: s.Rest, limitLow: math.Inf(-1), limitHigh: math.Inf(1)}
+		if s.Low != nil {
+			f.low = *s.Low
+		}
+		if s.High != nil {
+			f.high = *s.High
+		}
+		if s.Noise != nil {
+			f.noiseLow, f.noiseHigh = s.Noise[0], s.Noise[1]
+		}
 	}
-	for _, q := range s.Flags {
-		f.flags = append(f.flags, uint8(q))
+	if len(s.Flags) > maxFlags {
+		return fmt.Errorf("%s has %d combinations of flags", key.id(), len(s.Flags))
 	}
-	if e.settings.Limits != nil {
-		f.limitLow, f.limitHigh = e.settings.Limits(p.series)
+	for i, q := range s.Flags {
+		f.flags[i], f.nFlags = uint8(q), uint8(i+1)
 	}
+	e.limit(p, f)
 	p.profile = f
 	if c := s.Commands; c != nil {
 		if len(c.Range) != 2 || len(c.States) > maxStates {

@@ -51,7 +51,7 @@ const (
 // device closely enough to be its effect. The command itself is judged when it
 // is given.
 func (e *Engine) explained(p *point, at int64) bool {
-	t, ok := e.commanded[p.key.device]
+	t, ok := e.commanded[p.series.Device]
 	if !ok {
 		return false
 	}
@@ -67,7 +67,7 @@ func (e *Engine) explained(p *point, at int64) bool {
 // bits are pulse on, pulse off, latch on, latch off, its top two close and trip
 // (IEEE 1815-2012, A.8.1).
 func commanded(p *point, v float64) (float64, bool) {
-	if p.key.proto != protocols.ProtoDNP3 || p.key.kind != protocols.KindBinaryOutput {
+	if p.series.Proto != protocols.ProtoDNP3 || p.series.Kind != protocols.KindBinaryOutput {
 		return v, true
 	}
 	code := uint8(v)
@@ -92,8 +92,8 @@ func (e *Engine) command(p *point, s *detect.Sample) {
 		c.learn(s.Value)
 	} else {
 		e.judgeCommand(p, c, s, want)
-		if _, known := e.commanded[p.key.device]; known || len(e.commanded) < maxCommanded {
-			e.commanded[p.key.device] = s.Time
+		if _, known := e.commanded[p.series.Device]; known || len(e.commanded) < maxCommanded {
+			e.commanded[p.series.Device] = s.Time
 		}
 	}
 	c.lastCommand, c.lastCommandSet = s.Time, true
@@ -146,10 +146,11 @@ func (e *Engine) judgeCommand(p *point, c *commands, s *detect.Sample, want floa
 	f := p.profile
 	low, high := c.low, c.high
 	if f != nil && f.n >= probes {
-		low, high = math.Min(low, f.seenLow), math.Max(high, f.seenHigh)
+		seenLow, seenHigh := f.seen()
+		low, high = math.Min(low, seenLow), math.Max(high, seenHigh)
 		if s.Value != want {
 			// An operation, not a value: what counts is the state it leads to.
-			low, high = f.seenLow, f.seenHigh
+			low, high = seenLow, seenHigh
 		}
 	}
 	if low > high {
@@ -266,7 +267,7 @@ func (e *Engine) expire(clock int64) {
 				observed: fmt.Sprintf("%s is still %s, %s after it was set to %s.", p.name(), p.quantity(p.value), span(c.deadline-c.since), p.quantity(c.want)),
 				expected: fmt.Sprintf("A report of the new value within %s, as after %d commands.", span(c.longest), c.shown),
 				explanation: fmt.Sprintf("%s set %s to %s and %s still reports %s. In learning %d commands showed within %s.",
-					c.client, p.name(), p.quantity(c.want), p.key.device, p.quantity(p.value), c.shown, span(c.longest)),
+					c.client, p.name(), p.quantity(c.want), p.series.Device, p.quantity(p.value), c.shown, span(c.longest)),
 			}
 		})
 	}

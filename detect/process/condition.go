@@ -108,7 +108,7 @@ const afterCommand = " It began right after a command to the device, and may be 
 func (e *Engine) finding(p *point, c *condition, at int64, frame uint64) detect.Finding {
 	f := detect.Finding{
 		Kind: c.kind, Severity: c.kind.Severity, Key: p.id(), Start: c.since, Time: at,
-		FirstFrame: c.firstFrame, LastFrame: frame, Proto: p.key.proto, Function: -1,
+		FirstFrame: c.firstFrame, LastFrame: frame, Proto: p.series.Proto, Function: -1,
 		Techniques: c.kind.Techniques, Points: c.points,
 	}
 	if f.Points == nil {
@@ -119,15 +119,15 @@ func (e *Engine) finding(p *point, c *condition, at int64, frame uint64) detect.
 }
 
 func (p *point) server() detect.Party {
-	s := detect.Party{Endpoint: protocols.Endpoint{IP: p.key.device}, Unit: -1, Address: -1}
-	if p.key.proto == protocols.ProtoDNP3 {
-		s.Address = int(p.key.unit)
+	s := detect.Party{Endpoint: protocols.Endpoint{IP: p.series.Device}, Unit: -1, Address: -1}
+	if p.series.Proto == protocols.ProtoDNP3 {
+		s.Address = int(p.series.Unit)
 	} else {
-		s.Unit = int(p.key.unit)
+		s.Unit = int(p.series.Unit)
 	}
 	return s
 }
 
 func (p *point) ref() detect.PointRef {
-	return detect.PointRef{Kind: p.key.kind, First: p.key.index, Last: p.key.index, Name: p.series.Name}
+	return detect.PointRef{Kind: p.series.Kind, First: p.series.Index, Last: p.series.Index, Name: p.series.Name}
 }

@@ -123,7 +123,7 @@ const digitLength = 256
 
 // judgeCovert takes a report in.
 func (e *Engine) judgeCovert(p *point, s *detect.Sample) {
-	if p.key.kind != protocols.KindInputRegister && p.key.kind != protocols.KindHoldingRegister {
+	if p.series.Kind != protocols.KindInputRegister && p.series.Kind != protocols.KindHoldingRegister {
 		return
 	}
 	if p.covert == nil {
@@ -161,18 +161,18 @@ func raw(t string) bool { return t == "" || t == "uint16" || t == "unknown" }
 
 // judgePayload looks whether p is in a run of registers that look like chance.
 func (e *Engine) judgePayload(p *point, s *detect.Sample) {
-	first, last := p.key.index, p.key.index
+	first, last := p.series.Index, p.series.Index
 	if p.covert.payload.chance {
-		for first > 0 && e.chanceAt(p.key, first-1, s.Time) {
+		for first > 0 && e.chanceAt(keyOf(p.series), first-1, s.Time) {
 			first--
 		}
-		for e.chanceAt(p.key, last+1, s.Time) {
+		for e.chanceAt(keyOf(p.series), last+1, s.Time) {
 			last++
 		}
 	}
 	lead := p
-	if first != p.key.index {
-		k := p.key
+	if first != p.series.Index {
+		k := keyOf(p.series)
 		k.index = first
 		lead = e.points[k]
 	}
@@ -180,7 +180,7 @@ func (e *Engine) judgePayload(p *point, s *detect.Sample) {
 	if bad && lead != p && !lead.alarming(KindCovert) {
 		// The run has a beginning that is known only now.
 		for k := first; k <= last; k++ {
-			q := p.key
+			q := keyOf(p.series)
 			q.index = k
 			if o := e.points[q]; o.alarming(KindCovert) {
 				lead = o
@@ -205,7 +205,7 @@ func (e *Engine) judgePayload(p *point, s *detect.Sample) {
 			observed: fmt.Sprintf("The last %d values of each of %d neighbouring registers are uniform and without memory.", payloadLength, n),
 			expected: "A measurement that goes on from where it was, or noise about a value.",
 			explanation: fmt.Sprintf("Registers %d to %d of %s jump over their whole range at each reading, every value as likely as any other and none related to the one before: that is how text or a file looks when it is moved through registers.",
-				first, last, p.key.device),
+				first, last, p.series.Device),
 		}
 	})
 }

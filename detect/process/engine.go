@@ -15,7 +15,6 @@ import (
 type Engine struct {
 	settings Settings
 	points   map[pointKey]*point
-	bySeries map[*detect.Series]*point
 	// order holds the points as they appeared.
 	order   []*point
 	tickers []*ticker
@@ -86,9 +85,9 @@ func (k pointKey) compare(o pointKey) int {
 // NewEngine makes an Engine that learns until Watch.
 func NewEngine(s Settings) *Engine {
 	return &Engine{
-		settings: s.withDefaults(),
-		points:   make(map[pointKey]*point),
-		bySeries: make(map[*detect.Series]*point), commanded: make(map[netip.Addr]int64),
+		settings:  s.withDefaults(),
+		points:    make(map[pointKey]*point),
+		commanded: make(map[netip.Addr]int64),
 	}
 }
 
@@ -155,29 +154,30 @@ func (e *Engine) Findings(out []detect.Finding) []detect.Finding {
 
 // point finds or makes the point of a series.
 func (e *Engine) point(s *detect.Series) *point {
-	if p := e.bySeries[s]; p != nil && !p.retired {
-		return p
-	}
 	key := keyOf(s)
 	p := e.points[key]
-	if p == nil || p.series.Type != s.Type {
+	if p != nil {
+		switch {
+		case p.series == s:
+			return p
+		case !p.has && p.series.Type == s.Type:
+			// A point of a loaded baseline meets its series.
+			p.series = s
+			return p
+		case p.series.Type == s.Type:
+			return p
+		}
 		// A point that is read as another type is another point.
-		if len(e.order) >= e.settings.MaxPoints {
-			return nil
-		}
-		p = &point{key: key, series: s, number: int32(len(e.order))}
-		e.order = append(e.order, p)
-		e.points[key] = p
-		e.stats.Points++
-		if !e.watching {
-			p.tally = new(tally)
-		}
-	} else if !p.has {
-		// A point of a loaded baseline meets its series.
-		p.series = s
 	}
-	if len(e.bySeries) < 2*e.settings.MaxPoints {
-		e.bySeries[s] = p
+	if len(e.order) >= e.settings.MaxPoints {
+		return nil
+	}
+	p = &point{series: s}
+	e.order = append(e.order, p)
+	e.points[key] = p
+	e.stats.Points++
+	if !e.watching {
+		p.tally = new(tally)
 	}
 	return p
 }
@@ -248,9 +248,6 @@ func (e *Engine) report(p *point, s *detect.Sample) {
 	}
 	p.has, p.value = true, s.Value
 	p.time, p.frame, p.client = s.Time, s.Frame, s.Client
-	if p.first == 0 {
-		p.first = s.Frame
-	}
 	e.pace(p, s.Time)
 	if p.ticker != nil {
 		e.update(p.ticker, p)
@@ -260,6 +257,6 @@ func (e *Engine) report(p *point, s *detect.Sample) {
 // sorted returns the points in the order of their keys.
 func sorted(points []*point) []*point {
 	out := slices.Clone(points)
-	slices.SortStableFunc(out, func(a, b *point) int { return a.key.compare(b.key) })
+	slices.SortStableFunc(out, func(a, b *point) int { return keyOf(a.series).compare(keyOf(b.series)) })
 	return out
 }

@@ -265,7 +265,7 @@ func TestAMergedBaselineKnowsWhatEitherSaw(t *testing.T) {
 		for _, want := range []float64{50, 55, 60, 70} {
 			known := false
 			for _, s := range p.profile.states {
-				known = known || s == want
+				known = known || s.value == want
 			}
 			if !known {
 				t.Errorf("setpoint %g is not normal after merging: %v", want, p.profile.states)

@@ -44,15 +44,8 @@ func (e *Engine) fit() {
 // second each test may give.
 func (e *Engine) profileOf(p *point, budget float64) *profile {
 	t := p.tally
-	f := &profile{
-		n: t.n, seconds: float64(t.last-t.first) / 1e9,
-		low: math.Inf(-1), high: math.Inf(1), seenLow: t.low, seenHigh: t.high,
-		limitLow: math.Inf(-1), limitHigh: math.Inf(1),
-		flags: append([]uint8(nil), t.flags[:t.nFlags]...),
-	}
-	if e.settings.Limits != nil {
-		f.limitLow, f.limitHigh = e.settings.Limits(p.series)
-	}
+	f := &profile{n: t.n, seconds: float32(float64(t.last-t.first) / 1e9), nFlags: t.nFlags, flags: t.flags, shape: noShape}
+	e.limit(p, f)
 	changes := t.ups + t.downs + t.wraps
 	switch {
 	case t.n < probes:
@@ -73,11 +66,25 @@ func (e *Engine) profileOf(p *point, budget float64) *profile {
 		f.nature = natureContinuous
 	}
 	if f.nature == natureConstant || f.nature == natureState {
-		f.states = append([]float64(nil), t.states[:t.nStates]...)
-		f.visits = append([]uint32(nil), t.visits[:t.nStates]...)
-		f.transitions = t.transitions
+		visits := uint32(0)
+		for i, v := range t.states[:t.nStates] {
+			f.states = append(f.states, visited{v, t.visits[i]})
+			visits += t.visits[i]
+		}
+		if f.nature == natureState {
+			f.moves = &moves{transitions: t.transitions, dwell: t.dwell}
+			if visits < 50 || t.nStates < 3 {
+				f.moves.transitions = allMoves
+			}
+			f.moves.dwell[t.state] = max(t.dwell[t.state], t.last-t.entered)
+		}
 		return f
 	}
+	if f.shape == noShape {
+		own := *noShape
+		f.shape = &own
+	}
+	f.seenLow, f.seenHigh = t.low, t.high
 	if p.ticker == nil || changes < probes {
 		f.nature = natureUnknown
 		return f
@@ -91,6 +98,20 @@ func (e *Engine) profileOf(p *point, budget float64) *profile {
 	p.profile = f
 	p.fitDigits(values, budget*float64(p.ticker.interval)/1e9)
 	return f
+}
+
+// limit takes over the engineering limits of p.
+func (e *Engine) limit(p *point, f *profile) {
+	if e.settings.Limits == nil {
+		return
+	}
+	low, high := e.settings.Limits(p.series)
+	if math.IsInf(low, -1) && math.IsInf(high, 1) {
+		return
+	}
+	own := *f.shape
+	own.limitLow, own.limitHigh = low, high
+	f.shape = &own
 }
 
 // settled tells whether a point with few values is a state that has shown them.

@@ -35,6 +35,20 @@ var (
 		Action:     "Ask what was switched, by whom and why; approve the state if it is wanted.",
 		Techniques: []string{"T0855", "T0858", "T0831"},
 	}
+	KindTransition = &detect.Kind{
+		Name: "value.transition", Severity: protocols.Low,
+		Meaning:    "A state went over into another in a way it never did: a step of a sequence was left out or done backwards.",
+		Decision:   "No statistic: the changes from one value to another are learned, of states with three values or more that changed at least 50 times; a change that a command explains is not told.",
+		Action:     "Look at what the sequence controls; a skipped step is done by hand or by a changed program.",
+		Techniques: []string{"T0831", "T0858"},
+	}
+	KindDwell = &detect.Kind{
+		Name: "value.dwell", Severity: protocols.Low,
+		Meaning:    "A state lasts far longer than it ever did.",
+		Decision:   "Three times the longest stay of learning, of states that were come to at least 12 times (rule of three: Hanley and Lippman-Hand 1983).",
+		Action:     "A pump that runs on, or a valve that stays shut: see whether the control that ends it still works.",
+		Techniques: []string{"T0831", "T0814"},
+	}
 	KindStuck = &detect.Kind{
 		Name: "value.stuck", Severity: protocols.Medium,
 		Meaning:    "A point that always moves has stood still for longer than it ever did.",
@@ -125,7 +139,7 @@ var (
 // catalogue.
 func Kinds() []*detect.Kind {
 	return []*detect.Kind{
-		KindRange, KindLimit, KindRate, KindState, KindStuck, KindNoise, KindReplayed, KindCorrelation, KindInvariant,
+		KindRange, KindLimit, KindRate, KindState, KindTransition, KindDwell, KindStuck, KindNoise, KindReplayed, KindCorrelation, KindInvariant,
 		KindCovert, KindCounter, KindCounterBack, KindQuality, KindCommandValue, KindNoEffect, KindUncommanded,
 	}
 }

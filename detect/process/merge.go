@@ -167,7 +167,7 @@ func (s *savedPoint) merge(o *savedPoint) {
 	}
 	s.Seen = [2]float64{math.Min(s.Seen[0], o.Seen[0]), math.Max(s.Seen[1], o.Seen[1])}
 	for _, f := range o.Flags {
-		if !slices.Contains(s.Flags, f) {
+		if len(s.Flags) < maxFlags && !slices.Contains(s.Flags, f) {
 			s.Flags = append(s.Flags, f)
 		}
 	}
@@ -192,7 +192,7 @@ func (s *savedPoint) merge(o *savedPoint) {
 				s.States, s.Visits = append(s.States, v), append(s.Visits, o.Visits[i])
 			}
 		}
-		s.Nature, s.Transitions = natureState.String(), 0
+		s.Nature, s.Transitions, s.Dwell = natureState.String(), 0, nil
 		if len(s.States) == 1 {
 			s.Nature = natureConstant.String()
 		}
@@ -263,7 +263,7 @@ func Show(w io.Writer, section json.RawMessage) error {
 				if i > 0 {
 					expected += ", "
 				}
-				expected += p.quantity(s)
+				expected += p.quantity(s.value)
 			}
 		case !math.IsInf(f.low, 0):
 			expected = p.quantity(f.low) + " to " + p.quantity(f.high)

@@ -10,16 +10,14 @@ import (
 
 // point is one value that a device reports, and what is known of it.
 type point struct {
-	key    pointKey
 	series *detect.Series
-	number int32
 
 	// The value now: has tells that there was one; changed is when it last
 	// became another.
 	has           bool
 	value         float64
 	time, changed int64
-	frame, first  uint64
+	frame         uint64
 	client        netip.Addr
 	// Pace: gaps is there until it is known.
 	gaps           *gaps
@@ -42,11 +40,7 @@ type point struct {
 	commands *commands
 	replay   *replay
 	covert   *covert
-	// noise gathers the second differences of the current stretch.
-	noise noise
-	// grain is the smallest move seen while watching.
-	grain  float64
-	alarms []condition
+	alarms   []condition
 }
 
 // gaps are the first times between samples.
@@ -67,7 +61,9 @@ type tally struct {
 	visits      [maxStates]uint32
 	nStates     uint8 // maxStates+1: more than can be kept
 	state       uint8
-	transitions uint64 // bit from*8+to
+	transitions uint64           // bit from*8+to
+	dwell       [maxStates]int64 // the longest time in each state
+	entered     int64
 	ups, downs  uint32
 	wraps       uint32
 	whole       bool // every value was a whole number
@@ -84,7 +80,7 @@ func (t *tally) observe(p *point, s *detect.Sample) {
 	v := s.Value
 	if t.n == 0 {
 		t.low, t.high, t.whole = v, v, true
-		t.first, t.restStarted = s.Time, s.Time
+		t.first, t.restStarted, t.entered = s.Time, s.Time, s.Time
 		t.resolution = math.Inf(1)
 	}
 	t.n++
@@ -92,7 +88,7 @@ func (t *tally) observe(p *point, s *detect.Sample) {
 	t.low, t.high = min(t.low, v), max(t.high, v)
 	t.whole = t.whole && v == math.Trunc(v)
 	if s.HasFlags {
-		t.flag(quality(p.key.kind, s.Flags))
+		t.flag(quality(p.series.Kind, s.Flags))
 	}
 	if t.n > 1 {
 		d := v - p.value
@@ -116,11 +112,11 @@ func (t *tally) observe(p *point, s *detect.Sample) {
 			return
 		}
 	}
-	t.visit(v)
+	t.visit(v, s.Time)
 }
 
 // visit counts that the point came to a value.
-func (t *tally) visit(v float64) {
+func (t *tally) visit(v float64, at int64) {
 	if t.nStates > maxStates {
 		return
 	}
@@ -138,8 +134,9 @@ func (t *tally) visit(v float64) {
 	t.visits[i]++
 	if t.n > 1 {
 		t.transitions |= 1 << (t.state*8 + i)
+		t.dwell[t.state] = max(t.dwell[t.state], at-t.entered)
 	}
-	t.state = i
+	t.state, t.entered = i, at
 }
 
 func (t *tally) flag(f uint8) {

@@ -27,14 +27,39 @@ func (n nature) String() string { return natureNames[n] }
 // profile is the model of one point by itself.
 type profile struct {
 	nature nature
+	// flags are the combinations of quality flags that are normal, nFlags how
+	// many.
+	nFlags uint8
+	flags  [maxFlags]uint8
 	// n is how many values, seconds how much time it rests on.
 	n       uint32
-	seconds float64
-	// states and visits are those of a constant or state.
-	states []float64
-	visits []uint32
-	// transitions has bit from*8+to for each change of state that was seen.
+	seconds float32
+	// states are the values of a constant or state.
+	states []visited
+	// shape is what there is of other points; never nil.
+	*shape
+	// moves is what there is of a state with several values, nil for others.
+	moves *moves
+}
+
+const maxFlags = 8
+
+// visited is a value of a state, and how often it was come to.
+type visited struct {
+	value  float64
+	visits uint32
+}
+
+// moves are how a state changes.
+type moves struct {
+	// transitions has bit from*8+to for each change that was seen.
 	transitions uint64
+	// dwell is the longest time in each state.
+	dwell [maxStates]int64
+}
+
+// shape is the model of a quantity. Points that have none share noShape.
+type shape struct {
 	// low and high are the range; infinite if it is not judged. surprise is
 	// that of a value just outside.
 	low, high float64
@@ -45,17 +70,32 @@ type profile struct {
 	step float64
 	// grain is the median move; a live value that moves in larger grains only is
 	// rounded more coarsely than it was in learning, and its rests say nothing.
-	grain float64
+	// liveGrain is the smallest move seen while watching.
+	grain, liveGrain float64
 	// rest is how long it may stand still, in nanoseconds, 0 if that is not
 	// judged.
 	rest int64
 	// noiseLow and noiseHigh bound the logarithm of the mean square of second
-	// differences; equal if that is not judged.
+	// differences; equal if that is not judged. noise gathers those of now.
 	noiseLow, noiseHigh float64
-	// flags are the combinations of quality flags that are normal.
-	flags []uint8
+	noise               noise
 	// limitLow and limitHigh come from the tag list.
 	limitLow, limitHigh float64
+}
+
+// noShape judges nothing. It is never written.
+var noShape = &shape{low: math.Inf(-1), high: math.Inf(1), limitLow: math.Inf(-1), limitHigh: math.Inf(1)}
+
+// seen returns the extremes of what was seen.
+func (f *profile) seen() (low, high float64) {
+	if len(f.states) == 0 {
+		return f.seenLow, f.seenHigh
+	}
+	low, high = math.Inf(1), math.Inf(-1)
+	for _, s := range f.states {
+		low, high = math.Min(low, s.value), math.Max(high, s.value)
+	}
+	return low, high
 }
 
 // noiseLength is over how many values noise is measured.
@@ -89,7 +129,7 @@ func (z *noise) add(v float64, length int) (float64, bool) {
 func (e *Engine) judge(p *point, s *detect.Sample) {
 	f := p.profile
 	v := s.Value
-	if s.HasFlags && len(f.flags) > 0 {
+	if s.HasFlags && f.nFlags > 0 {
 		e.judgeFlags(p, s)
 	}
 	if bad := v < f.limitLow || v > f.limitHigh; bad || p.alarming(KindLimit) {
@@ -108,20 +148,57 @@ func (e *Engine) judge(p *point, s *detect.Sample) {
 func (e *Engine) judgeState(p *point, s *detect.Sample) {
 	f := p.profile
 	bad := true
-	for _, known := range f.states {
-		if near(known, s.Value) {
-			bad = false
+	at := 0
+	for i := range f.states {
+		if near(f.states[i].value, s.Value) {
+			bad, at = false, i
 			break
 		}
 	}
 	if bad && !p.alarming(KindState) && len(f.states) < maxStates && e.explained(p, s.Time) {
 		// The command that did it was judged; its effect is normal from now on.
-		f.states, f.visits = append(f.states, s.Value), append(f.visits, 1)
+		f.states = append(f.states, visited{s.Value, 1})
+		if f.moves != nil {
+			f.moves.transitions = allMoves
+		}
 		f.nature = natureState
 		return
 	}
 	if bad || p.alarming(KindState) {
 		e.hold(p, s, KindState, bad, 1, func() words { return stateWords(p, f, s.Value) })
+	}
+	if f.moves != nil && !bad {
+		e.judgeMoves(p, s, at)
+	}
+}
+
+const (
+	// allMoves is what transitions are when nothing is known of them.
+	allMoves = ^uint64(0)
+	// longDwell is how many times the longest stay of learning is too long.
+	longDwell = 3
+)
+
+// judgeMoves holds a change of state, and the stay in one, against what was seen.
+func (e *Engine) judgeMoves(p *point, s *detect.Sample, at int) {
+	f := p.profile
+	m := f.moves
+	if p.has && p.value != s.Value {
+		for from := range f.states {
+			if near(f.states[from].value, p.value) && m.transitions>>(from*8+at)&1 == 0 && !e.explained(p, s.Time) {
+				bad := true
+				e.hold(p, s, KindTransition, bad, 1, func() words { return transitionWords(p, f, s.Value) })
+				return
+			}
+		}
+	}
+	if p.alarming(KindTransition) {
+		e.hold(p, s, KindTransition, false, 1, nil)
+	}
+	limit := longDwell*m.dwell[at] + 10*p.interval
+	bad := f.states[at].visits >= enoughVisits && m.dwell[at] > 0 && p.value == s.Value && s.Time-p.changed > limit
+	if bad || p.alarming(KindDwell) {
+		e.holdSince(p, s, KindDwell, bad, 1, p.changed, func() words { return dwellWords(p, f, s, m.dwell[at]) })
 	}
 }
 
@@ -170,10 +247,10 @@ func (e *Engine) judgeContinuous(p *point, s *detect.Sample) {
 		}
 	}
 	if f.rest > 0 {
-		if d := math.Abs(v - p.value); d > 0 && (p.grain == 0 || d < p.grain) {
-			p.grain = d
+		if d := math.Abs(v - p.value); d > 0 && (f.liveGrain == 0 || d < f.liveGrain) {
+			f.liveGrain = d
 		}
-		bad := v == p.value && s.Time-p.changed > f.rest && p.grain <= f.grain
+		bad := v == p.value && s.Time-p.changed > f.rest && f.liveGrain <= f.grain
 		if bad || p.alarming(KindStuck) {
 			e.holdSince(p, s, KindStuck, bad, 1, p.changed, func() words { return stuckWords(p, f, s) })
 		}
@@ -181,7 +258,7 @@ func (e *Engine) judgeContinuous(p *point, s *detect.Sample) {
 	if f.noiseLow < f.noiseHigh {
 		if r := p.relation; r != nil && r.alarm.active && !p.alarming(KindNoise) {
 			// What disturbs it is told already.
-			p.noise = noise{}
+			f.noise = noise{}
 			return
 		}
 		length := noiseLength
@@ -189,7 +266,7 @@ func (e *Engine) judgeContinuous(p *point, s *detect.Sample) {
 			// Whether it is over is seen from fewer values.
 			length = noiseLength / 4
 		}
-		if ms, ok := p.noise.add(v, length); ok {
+		if ms, ok := f.noise.add(v, length); ok {
 			l := logNoise(ms, f)
 			bad := l < f.noiseLow || l > f.noiseHigh
 			if bad || p.alarming(KindNoise) {
@@ -207,9 +284,9 @@ func logNoise(ms float64, f *profile) float64 {
 
 func (e *Engine) judgeFlags(p *point, s *detect.Sample) {
 	f := p.profile
-	q := quality(p.key.kind, s.Flags)
+	q := quality(p.series.Kind, s.Flags)
 	bad := true
-	for _, known := range f.flags {
+	for _, known := range f.flags[:f.nFlags] {
 		if known == q {
 			bad = false
 		}

@@ -24,15 +24,14 @@ func (e *Engine) Retype(raw []*detect.Series, typed *detect.Series, decode func(
 	if len(parts) != len(raw) {
 		return
 	}
-	p := &point{key: keyOf(typed), series: typed, tally: new(tally)}
+	p := &point{series: typed, tally: new(tally)}
 	first := parts[0]
 	for _, o := range parts {
-		delete(e.points, o.key)
+		delete(e.points, keyOf(o.series))
 		o.retired = true
 	}
-	e.points[p.key] = p
+	e.points[keyOf(typed)] = p
 	e.order = append(e.order, p)
-	e.bySeries[typed] = p
 	p.commands = nil
 	t := first.ticker
 	if t != nil {

@@ -51,7 +51,8 @@ func (e *Engine) findRules(t *ticker) {
 				if m.profile.nature != natureContinuous {
 					continue
 				}
-				for _, v := range state.profile.states {
+				for _, visit := range state.profile.states {
+					v := visit.value
 					for _, above := range [...]bool{false, true} {
 						if x := findRule(&t.history, state, m, v, above); x != nil {
 							found = append(found, x)

@@ -19,12 +19,12 @@ const (
 func (r *relation) findSwitches(t *ticker) []bool {
 	devices := make(map[netip.Addr]bool)
 	for i := range r.members {
-		devices[r.members[i].point.key.device] = true
+		devices[r.members[i].point.series.Device] = true
 	}
 	h := &t.history
 	moved := make([]bool, len(h.times))
 	for i, p := range t.points {
-		if p == nil || p.column != i || !devices[p.key.device] || p.profile == nil {
+		if p == nil || p.column != i || !devices[p.series.Device] || p.profile == nil {
 			continue
 		}
 		if n := p.profile.nature; n != natureState && n != natureConstant {

@@ -92,7 +92,7 @@ func (e *Engine) tickerFor(p *point, interval int64, regular bool) *ticker {
 	t.history.limit(e.settings)
 	e.tickers = append(e.tickers, t)
 	for _, o := range e.order {
-		if o.ticker == nil && o != p && o.has && o.key.device == p.key.device {
+		if o.ticker == nil && o != p && o.has && o.series.Device == p.series.Device {
 			e.join(t, o)
 		}
 	}
@@ -104,7 +104,7 @@ func (e *Engine) tickerFor(p *point, interval int64, regular bool) *ticker {
 func (e *Engine) follow(p *point) {
 	for _, t := range e.tickers {
 		for _, o := range t.points {
-			if o != nil && o.key.device == p.key.device {
+			if o != nil && o.series.Device == p.series.Device {
 				e.join(t, p)
 				return
 			}

@@ -12,7 +12,7 @@ import (
 )
 
 // id names a point by content, for the keys of findings and the baseline.
-func (p *point) id() string { return p.key.id() }
+func (p *point) id() string { return keyOf(p.series).id() }
 
 func (k pointKey) id() string {
 	return fmt.Sprintf("%s/%s/%d/%s/%d", k.device, k.proto, k.unit, k.kind, k.index)
@@ -24,10 +24,10 @@ func (p *point) name() string {
 		return p.series.Name
 	}
 	unit := "unit"
-	if p.key.proto == protocols.ProtoDNP3 {
+	if p.series.Proto == protocols.ProtoDNP3 {
 		unit = "address"
 	}
-	return fmt.Sprintf("%s %d of %s %s %d", strings.ReplaceAll(p.key.kind.String(), "-", " "), p.key.index, p.key.device, unit, p.key.unit)
+	return fmt.Sprintf("%s %d of %s %s %d", strings.ReplaceAll(p.series.Kind.String(), "-", " "), p.series.Index, p.series.Device, unit, p.series.Unit)
 }
 
 // number writes a value with as many digits as an operator wants to read.
@@ -63,7 +63,7 @@ func span(ns int64) string {
 
 // evidence says what a profile rests on.
 func (f *profile) evidence() string {
-	return fmt.Sprintf("%d values over %s", f.n, span(int64(f.seconds*1e9)))
+	return fmt.Sprintf("%d values over %s", f.n, span(int64(float64(f.seconds)*1e9)))
 }
 
 func rangeWords(p *point, f *profile, v float64) words {
@@ -101,9 +101,9 @@ func rateWords(p *point, f *profile, v float64) words {
 func stateWords(p *point, f *profile, v float64) words {
 	var known []string
 	visits := uint32(0)
-	for i, s := range f.states {
-		known = append(known, p.quantity(s))
-		visits += f.visits[i]
+	for _, s := range f.states {
+		known = append(known, p.quantity(s.value))
+		visits += s.visits
 	}
 	w := words{
 		observed: fmt.Sprintf("%s is %s.", p.name(), p.quantity(v)),
@@ -118,10 +118,28 @@ func stateWords(p *point, f *profile, v float64) words {
 		w.explanation = fmt.Sprintf("%s had %d different values in %s, changing %d times, and %s is none of them.", p.name(), len(f.states), f.evidence(), visits, p.quantity(v))
 	}
 	// Days show what days are like.
-	if f.n < 100 || f.seconds < day.Seconds() {
+	if f.n < 100 || float64(f.seconds) < day.Seconds() {
 		w.severity = protocols.Low
 	}
 	return w
+}
+
+func transitionWords(p *point, f *profile, v float64) words {
+	return words{
+		title:       fmt.Sprintf("%s goes from %s to %s, which it never did", p.name(), number(p.value), number(v)),
+		observed:    fmt.Sprintf("%s went from %s to %s.", p.name(), p.quantity(p.value), p.quantity(v)),
+		expected:    fmt.Sprintf("Another value between the two, from %s.", f.evidence()),
+		explanation: fmt.Sprintf("%s went from %s straight to %s. It knows both values, and never went from the one to the other in %s.", p.name(), p.quantity(p.value), p.quantity(v), f.evidence()),
+	}
+}
+
+func dwellWords(p *point, f *profile, s *detect.Sample, longest int64) words {
+	return words{
+		title:       fmt.Sprintf("%s stays at %s", p.name(), number(s.Value)),
+		observed:    fmt.Sprintf("%s has been %s for %s.", p.name(), p.quantity(s.Value), span(s.Time-p.changed)),
+		expected:    fmt.Sprintf("At most %s, from %s.", span(longest), f.evidence()),
+		explanation: fmt.Sprintf("%s has been %s for %s; in learning it was so for %s at most.", p.name(), p.quantity(s.Value), span(s.Time-p.changed), span(longest)),
+	}
 }
 
 func stuckWords(p *point, f *profile, s *detect.Sample) words {
@@ -188,7 +206,7 @@ func flagList(q uint8) string {
 
 func flagWords(p *point, f *profile, q uint8) words {
 	var known []string
-	for _, k := range f.flags {
+	for _, k := range f.flags[:f.nFlags] {
 		known = append(known, flagList(k))
 	}
 	w := words{
