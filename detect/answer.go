@@ -5,36 +5,35 @@ import (
 	"strings"
 
 	"github.com/weir-ics/weir/protocols"
+	"github.com/weir-ics/weir/protocols/dnp3"
 )
 
-// The DNP3 internal indications, by bit (IEEE 1815-2012, 4.2.2.6), and how much
-// each matters when an outstation shows it for the first time. Those without a
-// severity above Info say nothing unusual.
+// indications says how much each DNP3 internal indication (IEEE 1815-2012,
+// 4.2.2.6), by bit, matters when an outstation shows it for the first time.
 var indications = [16]struct {
-	name     string
 	severity protocols.Severity
-	tell     bool
-	refusal  bool
+	// tell is false for what says nothing unusual.
+	tell bool
+	// refusal tells that the outstation did not do what was asked.
+	refusal bool
 }{
-	0:  {name: "all stations"},
-	1:  {name: "class 1 events"},
-	2:  {name: "class 2 events"},
-	3:  {name: "class 3 events"},
-	4:  {name: "need time", severity: protocols.Info, tell: true},
-	5:  {name: "local control", severity: protocols.Low, tell: true},
-	6:  {name: "device trouble", severity: protocols.Medium, tell: true},
-	7:  {name: "device restart"},
-	8:  {name: "function not supported", severity: protocols.Low, tell: true, refusal: true},
-	9:  {name: "object unknown", severity: protocols.Low, tell: true, refusal: true},
-	10: {name: "parameter error", severity: protocols.Low, tell: true, refusal: true},
-	11: {name: "event buffer overflow", severity: protocols.Low, tell: true},
-	12: {name: "already executing", severity: protocols.Low, tell: true},
-	13: {name: "configuration corrupt", severity: protocols.Medium, tell: true},
+	4:  {severity: protocols.Info, tell: true},
+	5:  {severity: protocols.Low, tell: true},
+	6:  {severity: protocols.Medium, tell: true},
+	8:  {severity: protocols.Low, tell: true, refusal: true},
+	9:  {severity: protocols.Low, tell: true, refusal: true},
+	10: {severity: protocols.Low, tell: true, refusal: true},
+	11: {severity: protocols.Low, tell: true},
+	12: {severity: protocols.Low, tell: true},
+	13: {severity: protocols.Medium, tell: true},
 }
 
+// indicationWord names an internal indication in a sentence.
+func indicationWord(bit int) string { return plain(dnp3.IINName(bit)) }
+
 const (
-	iinRestart  = 1 << 7
-	iinRefusals = 1<<8 | 1<<9 | 1<<10
+	iinRestart  = dnp3.IINDeviceRestart
+	iinRefusals = dnp3.IINNoFuncCodeSupport | dnp3.IINObjectUnknown | dnp3.IINParameterError
 )
 
 // answer takes what a device sends.

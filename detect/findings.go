@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/weir-ics/weir/protocols"
+	"github.com/weir-ics/weir/protocols/modbus"
 )
 
 // This file makes the findings about learned links: their keys and sentences.
@@ -249,15 +250,9 @@ func newUnsolicited(l *link, e *protocols.Event) *Finding {
 	return f
 }
 
-// exceptionNames are the Modbus exception codes (Application Protocol V1.1b3,
-// section 7).
-var exceptionNames = map[uint8]string{1: "illegal function", 2: "illegal data address", 3: "illegal data value", 4: "server device failure",
-	5: "acknowledge", 6: "server device busy", 7: "negative acknowledge", 8: "memory parity error", 10: "gateway path unavailable",
-	11: "gateway target failed to respond"}
-
 func exceptionWord(code uint8) string {
-	if n, ok := exceptionNames[code]; ok {
-		return fmt.Sprintf("%s (exception %d)", n, code)
+	if n := modbus.ExceptionName(code); n != "" {
+		return fmt.Sprintf("%s (exception %d)", plain(n), code)
 	}
 	return fmt.Sprintf("exception %d", code)
 }
@@ -319,9 +314,9 @@ func describeViolation(f *Finding, v *protocols.Violation, where string) {
 
 func newIndication(l *link, e *protocols.Event, bit int) *Finding {
 	f := about(KindIINNew, indications[bit].severity, l, e)
-	f.Key += "/" + indications[bit].name
-	f.Title = fmt.Sprintf("%s reports %s", device(l), indications[bit].name)
-	f.Observed = fmt.Sprintf("%s set the internal indication IIN%d.%d, %s.", device(l), bit/8+1, bit%8, indications[bit].name)
+	f.Key += "/" + indicationWord(bit)
+	f.Title = fmt.Sprintf("%s reports %s", device(l), indicationWord(bit))
+	f.Observed = fmt.Sprintf("%s set the internal indication IIN%d.%d, %s.", device(l), bit/8+1, bit%8, indicationWord(bit))
 	f.Expected = fmt.Sprintf("%s it never did.", capital(evidence(l)))
 	explain(f)
 	return f

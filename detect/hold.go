@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/weir-ics/weir/protocols"
+	"github.com/weir-ics/weir/protocols/dnp3"
 )
 
 // held is a finding that waits: for the answer to its request, or for a message
@@ -214,14 +215,7 @@ func (h *holds) answered(e *seen, s *Site) {
 	f := x.finding
 	f.LastFrame = e.frame
 	f.Time = e.time
-	switch {
-	case e.role == protocols.RoleException:
-		outcome(f, " The device refused: "+exceptionWord(e.exception)+".")
-	case e.effect.Changes():
-		outcome(f, " The device accepted it.")
-	default:
-		outcome(f, " The device answered.")
-	}
+	outcome(f, verdict(e, f))
 	s.let(f, e.clock)
 }
 
@@ -238,6 +232,36 @@ func (h *holds) foldNetwork(a, b netip.Addr) {
 		delete(h.network, k)
 	}
 }
+
+// verdict says what a device made of a request.
+func verdict(e *seen, f *Finding) string {
+	switch {
+	case e.role == protocols.RoleException:
+		return " The device refused: " + exceptionWord(e.exception) + "."
+	case e.status != 0:
+		return " The device refused: " + statusWord(e.status) + "."
+	case e.iin&iinRefusals != 0:
+		for bit := range indications {
+			if indications[bit].refusal && e.iin&(1<<bit) != 0 {
+				return " The device refused: " + indicationWord(bit) + "."
+			}
+		}
+	}
+	if changesPlant(f) {
+		return " The device accepted it."
+	}
+	return " The device answered."
+}
+
+func statusWord(status uint8) string {
+	if n := dnp3.ControlStatusName(status); n != "" {
+		return fmt.Sprintf("%s (status %d)", plain(n), status)
+	}
+	return fmt.Sprintf("status %d", status)
+}
+
+// plain makes a standard's constant a plain word: NO_SELECT is "no select".
+func plain(name string) string { return strings.ToLower(strings.ReplaceAll(name, "_", " ")) }
 
 // foldHost drops what waits about a host being there.
 func (h *holds) foldHost(ip netip.Addr) {

@@ -86,6 +86,10 @@ type seen struct {
 	numRanges           int
 	violations          [2]*protocols.ViolationKind
 	identity            []identity
+	// status is the first control status other than success that it reports,
+	// iin its internal indications.
+	status uint8
+	iin    uint16
 	// sets says which values it sets.
 	sets string
 }
@@ -115,6 +119,13 @@ func (e *seen) set(ev *protocols.Event, key linkKey) {
 		function: ev.Function, sub: ev.Sub, name: ev.Name, exception: ev.Exception, key: key, src: ev.Src, dst: ev.Dst, size: ev.Size}
 	if ev.Effect.Changes() && ev.Role == protocols.RoleRequest && len(ev.Points) > 0 {
 		e.sets = setWords(ev.Points)
+	}
+	e.iin = ev.IIN
+	for i := range ev.Points {
+		if p := &ev.Points[i]; p.Has&protocols.HasStatus != 0 && p.Status != 0 {
+			e.status = p.Status
+			break
+		}
 	}
 	e.numRanges = copy(e.ranges[:], ev.Ranges)
 	for i := range ev.Violations {

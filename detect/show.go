@@ -333,7 +333,7 @@ func diffLink(say func(string, ...any), a, b *LinkBaseline) {
 	if fresh := b.IIN &^ a.IIN; fresh != 0 {
 		for bit := range indications {
 			if fresh&(1<<bit) != 0 {
-				say("%s: new indication %s", b.Name(), indications[bit].name)
+				say("%s: new indication %s", b.Name(), indicationWord(bit))
 			}
 		}
 	}
