@@ -22,22 +22,22 @@ import (
 // sensor is what stands between the packets and the process alarms: the
 // extractor, which infers the types of registers, and the engine.
 type sensor struct {
-	extractor *tags.Extractor
-	engine    *process.Engine
-	watchAt   int64
-	samples   []detect.Sample
-	raised    map[string]int64
-	intervals []score.Interval
-	kinds     map[string]int
-	log       []detect.Finding
-	last      int64
-	list      *tags.List
-	learnFor  int64
+	extractor   *tags.Extractor
+	engine      *process.Engine
+	watchAt     int64
+	samples     []detect.Sample
+	raised      map[string]int64
+	intervals   []score.Interval
+	kinds       map[string]int
+	log         []detect.Finding
+	last        int64
+	given, list *tags.List
+	learnFor    int64
 }
 
 func newSensor(list *tags.List, watchAt int64) *sensor {
 	return &sensor{extractor: tags.NewExtractor(list, tags.Settings{Learn: true}), engine: process.NewEngine(process.Settings{}),
-		watchAt: watchAt, raised: make(map[string]int64), kinds: make(map[string]int)}
+		given: list, watchAt: watchAt, raised: make(map[string]int64), kinds: make(map[string]int)}
 }
 
 func (s *sensor) observe(e *protocols.Event) {
@@ -70,8 +70,9 @@ func (s *sensor) observe(e *protocols.Event) {
 
 // watch ends learning: the types found are adopted, and the models fitted.
 func (s *sensor) watch(at int64) {
-	s.list = tags.Combine(nil, s.extractor.Infer())
-	for _, r := range s.extractor.Adopt(s.list) {
+	var retyped []tags.Retyped
+	s.list, retyped = tags.Settle(s.given, s.extractor)
+	for _, r := range retyped {
 		s.engine.Retype(r.Raw, r.Typed, r.Decode)
 	}
 	s.engine.Watch(at)

@@ -17,7 +17,7 @@ func (e *Engine) Retype(raw []*detect.Series, typed *detect.Series, decode func(
 	}
 	var parts []*point
 	for _, s := range raw {
-		if p := e.points[keyOf(s)]; p != nil && p.tally != nil {
+		if p := e.points[keyOf(s)]; p != nil && p.tally != nil && p.series.Type == s.Type {
 			parts = append(parts, p)
 		}
 	}

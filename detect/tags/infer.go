@@ -141,7 +141,6 @@ func (l *lesson) divide(key tableKey, run []uint32, h *habit, second bool) []Tag
 			i++
 		}
 		if t.Type != Unknown {
-			t.Name = t.Kind.String() + "-" + strconv.Itoa(int(t.Address))
 			out = append(out, t)
 		}
 	}
@@ -343,7 +342,7 @@ func (r *register) single() (Type, float64) {
 		return Uint16, 0.5
 	case r.ups >= 8 && r.downs == 0:
 		return Counter16, math.Min(0.9, confidence(float64(r.ups)/4))
-	case r.crossings > 0 || r.low >= 0xC000:
+	case (r.crossings > 0 || r.low >= 0xC000) && r.size < 0x2000*float64(r.changes):
 		return Int16, confidence(2 + float64(r.crossings))
 	}
 	if t, c := r.bitField(); t != Unknown {
@@ -379,7 +378,7 @@ func (r *register) bitField() (Type, float64) {
 	switch {
 	case toggled >= 2 && r.nStates <= inferStates && mean >= 1.5:
 		return Bits16, confidence(1 + float64(toggled))
-	case toggled >= 2 && mean >= 4 && float64(r.flips) >= 0.85*float64(r.changes):
+	case toggled >= 2 && mean >= 4 && float64(r.flips) >= 0.75*float64(r.changes):
 		return Bits16, confidence(float64(toggled))
 	}
 	if toggled == 1 && r.nStates == 2 {
@@ -470,6 +469,9 @@ func (x *Extractor) Adopt(list *List) []Retyped {
 		}
 		tag := t
 		first := slots[0]
+		if t.Name == "" && t.Encoding.String() == first.series.Type && t.Scale == 1 && t.Offset == 0 {
+			continue // it is read like that already
+		}
 		first.series, first.encoding, first.scale, first.offset = newSeries(key, t.Address, &tag)
 		for _, s := range slots[1:] {
 			*s = slot{state: slotInner}

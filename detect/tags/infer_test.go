@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sort"
@@ -151,5 +152,110 @@ func findTypes(t *testing.T, s *plant.Scenario) {
 	t.Logf("%d of %d read right (%d by the same name), %d unknown, %d wrong; %d were always 0\n%s", right, total, named, unknown, wrong, zero, strings.Join(lines, "\n"))
 	if float64(right) < 0.95*float64(total) {
 		t.Errorf("%d of %d types are right, want 95 %%", right, total)
+	}
+}
+
+// poll reads values from a register map that a function of the poll's number
+// fills.
+func poll(x *tags.Extractor, n int, registers func(i int) []uint16) {
+	var out []detect.Sample
+	for i := range n {
+		e := &protocols.Event{Time: int64(i) * 1e9, Clock: int64(i) * 1e9, Frame: uint64(i + 1), Proto: protocols.ProtoModbus, Role: protocols.RoleResponse, Unit: 1}
+		e.Src.IP, e.Dst.IP = netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.1")
+		for k, v := range registers(i) {
+			e.Points = append(e.Points, protocols.Point{Kind: protocols.KindHoldingRegister, Access: protocols.AccessReport, Index: uint32(k), Value: float64(v), Has: protocols.HasValue})
+		}
+		x.Observe(e, &out)
+		out = out[:0]
+	}
+}
+
+func wave(i int, period, size float64) float64 {
+	return size * math.Sin(2*math.Pi*float64(i)/period+0.3*math.Sin(float64(i*i)))
+}
+
+func TestEachLayoutOfANumberIsFound(t *testing.T) {
+	split := func(v uint32) (uint16, uint16) { return uint16(v >> 16), uint16(v) }
+	swap := func(v uint16) uint16 { return v<<8 | v>>8 }
+	bcd := func(n int) uint16 { return uint16(n/1000%10<<12 | n/100%10<<8 | n/10%10<<4 | n%10) }
+	for _, c := range []struct {
+		name string
+		want string
+		fill func(i int) []uint16
+	}{
+		{"float, usual order", "float32 ABCD", func(i int) []uint16 {
+			a, b := split(math.Float32bits(float32(71.3 + wave(i, 97, 3.7))))
+			return []uint16{a, b}
+		}},
+		{"float, lower half first", "float32 CDAB", func(i int) []uint16 {
+			a, b := split(math.Float32bits(float32(-4.31 + wave(i, 97, 1.7))))
+			return []uint16{b, a}
+		}},
+		{"float, octets exchanged", "float32 BADC", func(i int) []uint16 {
+			a, b := split(math.Float32bits(float32(71.3 + wave(i, 97, 3.7))))
+			return []uint16{swap(a), swap(b)}
+		}},
+		{"float, little-endian", "float32 DCBA", func(i int) []uint16 {
+			a, b := split(math.Float32bits(float32(71.3 + wave(i, 97, 3.7))))
+			return []uint16{swap(b), swap(a)}
+		}},
+		{"signed number about 0", "int32 ABCD", func(i int) []uint16 {
+			a, b := split(uint32(int32(wave(i, 61, 5000))))
+			return []uint16{a, b}
+		}},
+		{"number about the end of its lower half", "int32 ABCD", func(i int) []uint16 {
+			a, b := split(uint32(int32(131072 + wave(i, 61, 5000))))
+			return []uint16{a, b}
+		}},
+		{"counter that runs over", "counter32 ABCD", func(i int) []uint16 {
+			a, b := split(uint32(60000 + 37*i))
+			return []uint16{a, b}
+		}},
+		{"short counter", "counter16", func(i int) []uint16 { return []uint16{uint16(i), 7} }},
+		{"signed register about 0", "int16", func(i int) []uint16 { return []uint16{uint16(int16(wave(i, 61, 300)))} }},
+		{"plain measurement", "uint16", func(i int) []uint16 { return []uint16{uint16(2750 + wave(i, 61, 300))} }},
+		{"decimal digits", "bcd16", func(i int) []uint16 { return []uint16{bcd(int(2750 + wave(i, 61, 900)))} }},
+		{"single bits", "bits16", func(i int) []uint16 {
+			return []uint16{uint16(1<<3*(i/40%2) | 1<<9*(i/100%2) | 1<<5*(i/70%2))}
+		}},
+		{"zeros", "", func(i int) []uint16 { return []uint16{0, 0} }},
+		{"chance", "", func(i int) []uint16 { return []uint16{uint16(i * 40503 * (i ^ 7919) >> 3)} }},
+	} {
+		x := tags.NewExtractor(nil, tags.Settings{Learn: true})
+		poll(x, 600, c.fill)
+		got := ""
+		for _, tag := range x.Infer() {
+			if tag.Address == 0 {
+				got = tag.Encoding.String()
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s was taken for %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestAllShardsSettleOnOneList(t *testing.T) {
+	a, b := tags.NewExtractor(nil, tags.Settings{Learn: true}), tags.NewExtractor(nil, tags.Settings{Learn: true})
+	fill := func(i int) []uint16 {
+		v := math.Float32bits(float32(71.3 + wave(i, 97, 3.7)))
+		return []uint16{uint16(v >> 16), uint16(v)}
+	}
+	poll(a, 600, fill)
+	poll(b, 30, fill) // sees too little to tell
+	list, retyped := tags.Settle(nil, a, b)
+	if len(list.Tags()) != 1 || len(retyped) != 2 || retyped[1].Typed.Type != "float32 ABCD" || len(retyped[1].Raw) != 2 {
+		t.Fatalf("list %v, retyped %+v", list.Tags(), retyped)
+	}
+	section, err := list.Section()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := tags.FromSection(section)
+	if err != nil || len(again.Tags()) != 1 || again.Tags()[0].Encoding != list.Tags()[0].Encoding {
+		t.Errorf("section %s gives %v, %v", section, again.Tags(), err)
+	}
+	if merged, err := tags.MergeSections(section, section); err != nil || !bytes.Equal(merged, section) {
+		t.Errorf("merged with itself: %s, %v", merged, err)
 	}
 }
