@@ -15,6 +15,7 @@ import (
 
 	"github.com/weir-ics/weir/detect"
 	"github.com/weir-ics/weir/detect/process"
+	"github.com/weir-ics/weir/detect/tags"
 )
 
 func newBaseline() *cobra.Command {
@@ -110,8 +111,11 @@ func newBaselineMerge() *cobra.Command {
 
 // mergeSection merges the part of a baseline that belongs to another model.
 func mergeSection(name string, a, b json.RawMessage) (json.RawMessage, error) {
-	if name == processSection {
+	switch name {
+	case processSection:
 		return process.Merge(a, b)
+	case tagsSection:
+		return tags.MergeSections(a, b)
 	}
 	return a, nil
 }

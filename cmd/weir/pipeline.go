@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/weir-ics/weir/capture"
@@ -42,7 +43,8 @@ type pipeline struct {
 	after func(clock int64)
 
 	first, last int64 // packet times
-	watched     bool  // the process model was told from when on to watch
+	tags        *tags.List
+	settled     bool // types are no longer inferred, and the process model watches
 	nextCount   int64
 	samples     []detect.Sample
 	findings    []detect.Finding
@@ -62,6 +64,8 @@ type pipelineOptions struct {
 	least protocols.Severity
 	// maxPoints bounds the series of values.
 	maxPoints int
+	// infer makes it infer the types of registers even if nobody wants values.
+	infer bool
 	// process are the settings of the process model, nil for none.
 	process *process.Settings
 	events  io.Writer
@@ -92,13 +96,20 @@ type line struct {
 }
 
 func newPipeline(o pipelineOptions) (*pipeline, error) {
-	p := &pipeline{schedule: o.schedule, outlets: o.outlets, lines: o.events, least: o.least}
+	p := &pipeline{schedule: o.schedule, outlets: o.outlets, lines: o.events, least: o.least, tags: o.tags}
+	if o.baseline != nil && o.baseline.Sections[tagsSection] != nil {
+		learned, err := tags.FromSection(o.baseline.Sections[tagsSection])
+		if err != nil {
+			return nil, err
+		}
+		p.tags = o.tags.Merge(learned)
+	}
 	var handlers []capture.Handler
 	var shards []*detect.Shard
 	for range max(1, o.workers) {
 		l := &lane{shard: detect.NewShard(o.settings, o.schedule, o.baseline), matcher: o.rules.NewMatcher(), keep: o.events != nil}
-		if o.process != nil || len(o.outlets) > 0 {
-			l.extractor = tags.NewExtractor(o.tags, tags.Settings{MaxSeries: o.maxPoints})
+		if o.process != nil || o.infer || len(o.outlets) > 0 {
+			l.extractor = tags.NewExtractor(p.tags, tags.Settings{MaxSeries: o.maxPoints, Learn: o.baseline == nil})
 		}
 		l.worker = newWorker(l.observe, l.shard.Advance)
 		p.lanes = append(p.lanes, l)
@@ -126,8 +137,12 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 	return p, nil
 }
 
-// processSection is the name of the process model's part of a baseline.
-const processSection = "process"
+// The names of the parts of a baseline that belong to the process model and to
+// the inferred types of registers.
+const (
+	processSection = "process"
+	tagsSection    = "tags"
+)
 
 // observe is the one place where an event goes to all who want it.
 func (l *lane) observe(e *protocols.Event) {
@@ -193,15 +208,18 @@ func (p *pipeline) step(ctx context.Context, clock int64) error {
 
 // judge gives the samples to the process model, and what it finds to the site.
 func (p *pipeline) judge(clock int64) {
+	if from := p.schedule.WatchFrom(); !p.settled && from <= clock {
+		learned := sort.Search(len(p.samples), func(i int) bool { return p.samples[i].Clock >= from })
+		p.observe(p.samples[:learned])
+		raw := p.settle(from)
+		rest := slices.DeleteFunc(p.samples[learned:], func(s detect.Sample) bool { return raw[s.Series] })
+		p.samples = p.samples[:learned+len(rest)]
+		p.observe(rest)
+	} else {
+		p.observe(p.samples)
+	}
 	if p.process == nil {
 		return
-	}
-	if from := p.schedule.WatchFrom(); !p.watched && from != math.MaxInt64 {
-		p.watched = true
-		p.process.Watch(from)
-	}
-	for i := range p.samples {
-		p.process.Observe(&p.samples[i])
 	}
 	p.process.Advance(clock)
 	p.findings = p.process.Findings(p.findings[:0])
@@ -211,23 +229,65 @@ func (p *pipeline) judge(clock int64) {
 	}
 }
 
+func (p *pipeline) observe(samples []detect.Sample) {
+	if p.process == nil {
+		return
+	}
+	for i := range samples {
+		p.process.Observe(&samples[i])
+	}
+}
+
+// settle ends the learning of values: registers have the types that were
+// inferred from then on, and the process model watches. It returns the series
+// of single registers that typed ones took the place of; what they still bring
+// in this step is left out.
+func (p *pipeline) settle(from int64) map[*detect.Series]bool {
+	p.settled = true
+	raw := map[*detect.Series]bool{}
+	var extractors []*tags.Extractor
+	for _, l := range p.lanes {
+		if l.extractor != nil {
+			extractors = append(extractors, l.extractor)
+		}
+	}
+	if len(extractors) > 0 {
+		var retyped []tags.Retyped
+		p.tags, retyped = tags.Settle(p.tags, extractors...)
+		for _, r := range retyped {
+			for _, s := range r.Raw {
+				raw[s] = true
+			}
+			if p.process != nil {
+				p.process.Retype(r.Raw, r.Typed, r.Decode)
+			}
+		}
+	}
+	if p.process != nil {
+		p.process.Watch(from)
+	}
+	return raw
+}
+
 // baseline is what was learned, the process model included, whose learning it
 // ends.
 func (p *pipeline) baseline() (*detect.Baseline, error) {
 	b := p.site.Baseline()
+	if !p.settled { // the end of the input ends the learning
+		p.settle(p.last)
+	}
+	sections := map[string]json.RawMessage{}
+	maps.Copy(sections, b.Sections)
+	var err error
+	if sections[tagsSection], err = p.tags.Section(); err != nil {
+		return nil, fmt.Errorf("save the types of registers: %w", err)
+	}
 	if p.process != nil {
-		if !p.process.Watching() { // the end of the input ends the learning
-			p.process.Watch(p.last)
-		}
-		section, err := p.process.Save()
-		if err != nil {
+		if sections[processSection], err = p.process.Save(); err != nil {
 			return nil, fmt.Errorf("save the process model: %w", err)
 		}
-		sections := map[string]json.RawMessage{}
-		maps.Copy(sections, b.Sections)
-		sections[processSection] = section
-		b.Sections = sections
 	}
+	b.Sections = sections
 	return b, nil
 }
 

@@ -40,7 +40,7 @@ read or written; 2 the command line or a configuration is wrong.`,
 		&cobra.Group{ID: "look", Title: "What was learned and found:"},
 		&cobra.Group{ID: "plant", Title: "The simulated plant:"},
 	)
-	root.AddCommand(newBaseline(), newDecode(), newDemo(), newEval(), newLearn(), newNotes(), newPlant(), newReplay(), newRules(), newRun(), newServe(), newVersion())
+	root.AddCommand(newBaseline(), newDecode(), newDemo(), newEval(), newLearn(), newNotes(), newPlant(), newReplay(), newRules(), newRun(), newServe(), newTags(), newVersion())
 	return root
 }
 
