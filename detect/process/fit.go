@@ -49,6 +49,7 @@ func (e *Engine) profileOf(p *point, budget float64) *profile {
 	changes := t.ups + t.downs + t.wraps
 	switch {
 	case t.n < probes:
+		f.ownShape(t)
 		return f
 	case t.nStates == 1:
 		f.nature = natureConstant
@@ -60,7 +61,9 @@ func (e *Engine) profileOf(p *point, budget float64) *profile {
 	case t.nStates <= maxStates && settled(t):
 		f.nature = natureState
 	case t.nStates <= maxStates || strings.HasPrefix(p.series.Type, "bits"):
-		// A register of single bits is no quantity.
+		// Few values that are no states, or single bits, which are no quantity:
+		// only what was seen is kept.
+		f.ownShape(t)
 		return f
 	default:
 		f.nature = natureContinuous
@@ -80,11 +83,7 @@ func (e *Engine) profileOf(p *point, budget float64) *profile {
 		}
 		return f
 	}
-	if f.shape == noShape {
-		own := *noShape
-		f.shape = &own
-	}
-	f.seenLow, f.seenHigh = t.low, t.high
+	f.ownShape(t)
 	if p.ticker == nil || changes < probes {
 		f.nature = natureUnknown
 		return f
@@ -98,6 +97,13 @@ func (e *Engine) profileOf(p *point, budget float64) *profile {
 	p.profile = f
 	p.fitDigits(values, budget*float64(p.ticker.interval)/1e9)
 	return f
+}
+
+// ownShape gives the profile a shape with the extremes that were seen.
+func (f *profile) ownShape(t *tally) {
+	own := *f.shape
+	f.shape = &own
+	f.seenLow, f.seenHigh = t.low, t.high
 }
 
 // limit takes over the engineering limits of p.
