@@ -58,6 +58,11 @@ func (e *Engine) pace(p *point, at int64) {
 	regular := sortedGaps[3*probes/4] < 2*sortedGaps[probes/4]
 	p.gaps, p.paced = nil, true
 	p.interval, p.regular = median, regular
+	if e.watching {
+		// The rows are laid down; it goes on as a point without a pace.
+		p.regular = false
+		return
+	}
 	t := e.tickerFor(p, median, regular)
 	if t == nil {
 		return
