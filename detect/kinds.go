@@ -114,7 +114,7 @@ var (
 
 	KindPollStopped = &Kind{Name: "timing.poll-stopped", Severity: protocols.Medium,
 		Meaning:    "A request that came like clockwork does not come any more.",
-		Decision:   "Intervals are learned for each request, winsorised against outliers (Tukey 1962); a regular request is overdue after the largest of four mean intervals, eight standard deviations, three seconds, and one and a half times any habitual gap.",
+		Decision:   "Intervals are learned for each request, winsorised against outliers (Tukey 1962); a regular request is overdue after the largest of four mean intervals, eight standard deviations, three seconds, and one and a half times any habitual gap. From four devices of the same client on it is one alert about the client.",
 		Action:     "Check that the client runs and the line to it is up: nobody watches the device meanwhile.",
 		Techniques: []string{"T0804", "T0803", "T0829"}}
 	KindPollPace = &Kind{Name: "timing.poll-pace", Severity: protocols.Low,

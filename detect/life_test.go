@@ -97,6 +97,31 @@ func TestAPollThatComesAndGoesIsOneAlert(t *testing.T) {
 	}
 }
 
+func TestAMasterThatDiesIsOneAlertMoreThanAFewAndIsClearedWhenItIsBack(t *testing.T) {
+	s := learned(t, 2, nil)
+	for _, d := range []string{plcA, plcB, plcC, station} {
+		s.quiet[d] = true
+	}
+	s.live(5 * time.Minute)
+	s.clock += int64(time.Second)
+	clear(s.quiet)
+	s.live(10 * time.Minute)
+	alerts := s.finish()
+	var all *detect.Alert
+	for i := range alerts {
+		a := &alerts[i]
+		if a.Kind != detect.KindPollStopped || a.State != detect.Cleared {
+			t.Errorf("%s", a.Text())
+		}
+		if a.Key == master {
+			all = a
+		}
+	}
+	if all == nil || all.Severity != protocols.High || len(alerts) > 4 {
+		t.Errorf("%d alerts, none of them about the master itself:\n%s", len(alerts), s.lines)
+	}
+}
+
 func TestAlertIDsDependOnWhatIsFoundAndNotOnWhenOrWhere(t *testing.T) {
 	ids := func(later time.Duration, extraFrames uint64) []string {
 		s := newScene(t, 1, detect.LearnFor(time.Hour), nil)

@@ -76,6 +76,7 @@ type Site struct {
 	flood      *Finding
 	floodUntil int64 // unknown hosts are a flood until then
 	arp        map[[6]byte]*unasked
+	stopped    map[netip.Addr]*stopped
 	opening    map[string]*connection // unknown connections
 	outside    outside
 	streams    float64
@@ -101,7 +102,7 @@ type Site struct {
 func NewSite(settings Settings, schedule *Schedule, baseline *Baseline, shards []*Shard) *Site {
 	settings = settings.withDefaults()
 	s := &Site{settings: settings, schedule: schedule, shards: shards, strangers: map[linkKey]*strange{}, actors: map[netip.Addr]*actor{},
-		manager: newManager(settings), hosts: hosts{limit: settings.MaxHosts, all: map[netip.Addr]*host{}}, arp: map[[6]byte]*unasked{}, opening: map[string]*connection{},
+		manager: newManager(settings), hosts: hosts{limit: settings.MaxHosts, all: map[netip.Addr]*host{}}, arp: map[[6]byte]*unasked{}, opening: map[string]*connection{}, stopped: map[netip.Addr]*stopped{},
 		baseline: baseline, pairs: map[pairProto]struct{}{}}
 	s.manager.name = s.name
 	if baseline != nil {
@@ -248,7 +249,7 @@ func (s *Site) missing(clock int64) {
 			}
 		}
 		if !seen {
-			s.manager.take(neverPolled(&w), w.until)
+			s.pollStopped(neverPolled(&w), w.until)
 		}
 	}
 }
@@ -343,6 +344,10 @@ func (s *Site) take(n *note, events []seen) {
 	case noteFinding:
 		if n.chance*s.streams > s.settings.AlarmsPerDay {
 			s.manager.stats.Budget++
+			return
+		}
+		if n.finding.Kind == KindPollStopped {
+			s.pollStopped(n.finding, n.clock)
 			return
 		}
 		s.manager.take(n.finding, n.clock)
