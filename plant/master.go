@@ -244,7 +244,8 @@ func (c *dnp3Client) readAll(t int64) int64 {
 	t += c.n.latency(c.ends[fromServer].typical)
 	seq := c.seq
 	control := byte(wire.AppFIR)
-	fragment := append(c.response[:0], 0, wire.Response, 0, 0)
+	c.response = append(c.response[:0], 0, wire.Response, 0, 0)
+	fragment := c.response
 	flush := func(final bool) {
 		fragment[0] = control | seq
 		if final {

@@ -50,7 +50,7 @@ func (o *outstation) command(dst []byte, t int64, seq, function uint8, objects [
 	if qualifier == wire.Index16 && len(objects) >= 5 {
 		indexSize, count, at = 2, int(binary.LittleEndian.Uint16(objects[3:])), 5
 	}
-	size := 0
+	var size int
 	switch {
 	case group == 12 && variation == 1:
 		size = 11

@@ -87,7 +87,7 @@ func TestErrorsNameFileLineAndColumn(t *testing.T) {
 		"not a condition":  {swap("    why:", "    when: function + 1\n    why:"), "when: expected bool"},
 		"example":          {swap(`> 0001 0000 0006 01 08 0001 0000`, `0001`), `x.yaml:10:18: a message starts with`},
 		"digits":           {swap("A537", "XYZ"), "is not octets in hexadecimal"},
-		"no example":       {good[:strings.Index(good, "    silent:")], "needs at least one example under fires and one under silent"},
+		"no example":       {strings.Split(good, "    silent:")[0], "needs at least one example under fires and one under silent"},
 		"two of a kind":    {good + strings.TrimPrefix(good, "rules:\n"), `rule id "some-rule" is already used in x.yaml:2`},
 		"two protocols":    {swap(`["> 0001 0000 0006 01 08 0001 0000"]`, "[\"> 00\"]\n        dnp3: [\"> 00\"]"), "exactly one of modbus, rtu, dnp3"},
 		"unknown function": {swap("    why:", "    when: now() != now()\n    why:"), "when: "},

@@ -51,7 +51,6 @@ type chunkState struct {
 	value      uint64
 	low, high  float32
 	flags      uint8
-	hasFlags   bool
 	band       bool
 }
 

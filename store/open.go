@@ -75,7 +75,7 @@ func Open(path string, opt Options) (*Store, error) {
 	aside := path + ".damaged-" + time.Now().UTC().Format("20060102T150405.000Z")
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		if e := os.Rename(path+suffix, aside+suffix); e != nil && !errors.Is(e, os.ErrNotExist) {
-			return nil, fmt.Errorf("open store %s: it is damaged (%v), and setting it aside failed: %w", path, err, e)
+			return nil, fmt.Errorf("open store %s: it is damaged (%w), and setting it aside failed: %w", path, err, e)
 		}
 	}
 	opt.Log.Error("the store is damaged: it was set aside and a new one is begun", "store", path, "kept as", aside, "because", err)

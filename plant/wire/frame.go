@@ -21,10 +21,11 @@ const (
 // octets. What is shorter is padded with zeros, as a network card does.
 const MinFrame = 60
 
-// MAC is a link-layer address, IP an IPv4 address.
 type (
+	// MAC is a link-layer address.
 	MAC [6]byte
-	IP  [4]byte
+	// IP is an IPv4 address.
+	IP [4]byte
 )
 
 // Broadcast is the link-layer address of everybody.

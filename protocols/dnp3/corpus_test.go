@@ -2,6 +2,7 @@ package dnp3
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net/netip"
 	"os"
@@ -91,7 +92,7 @@ func decodeCapture(t testing.TB, path string, pool *Pool, emit protocols.Emit) {
 	var clock int64
 	for frame := uint64(1); ; frame++ {
 		data, info, err := source.ReadPacketData()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

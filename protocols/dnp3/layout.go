@@ -140,8 +140,8 @@ var (
 type class uint8
 
 const (
-	// classStatic objects are present values.
-	classStatic class = iota
+	// The zero class is of present values.
+	_ class = iota
 	// classEvent objects are changes.
 	classEvent
 	// classCommand objects are commands to outputs.

@@ -194,7 +194,7 @@ func violationCases() map[string]struct {
 	add("continued without a first", []step{frame(l().header(0), 0x85, 1, 2, 3)}, "dnp3.transport-no-first")
 	add("segment out of order", []step{frame(l().header(0), 0x40, 0xC0, 2), frame(l().header(0), 0x82, 1)}, "", "dnp3.transport-sequence")
 	add("unfinished", []step{frame(l().header(0), 0x40, 0xC0, 2), frame(l().header(0), append([]byte{0xC1}, read[1:]...)...)}, "", "dnp3.transport-unfinished")
-	add("segment twice", []step{frame(l().header(0), 0x40, 0xC0, 1), frame(l().header(0), 0x40|0, 0xC0, 1), frame(l().header(0), 1, 60), frame(l().header(0), 1, 60), frame(l().header(0), 0x82, 1, 6)},
+	add("segment twice", []step{frame(l().header(0), 0x40, 0xC0, 1), frame(l().header(0), 0x40, 0xC0, 1), frame(l().header(0), 1, 60), frame(l().header(0), 1, 60), frame(l().header(0), 0x82, 1, 6)},
 		"", "dnp3.transport-unfinished", "", "dnp3.transport-duplicate", "")
 	var endless []step
 	for i := range 265 {
@@ -217,8 +217,7 @@ func violationCases() map[string]struct {
 	a = l()
 	add("reserved function", []step{a.request(Single(0), 70)}, "dnp3.reserved-function")
 	a = l()
-	fromOutstation := a.request(Single(0), 1, 60, 1, 6)
-	fromOutstation = frame(a.header(1), 0xC0, 0xC0, 1, 60, 1, 6)
+	fromOutstation := frame(a.header(1), 0xC0, 0xC0, 1, 60, 1, 6)
 	add("read by an outstation", []step{fromOutstation}, "dnp3.request-from-outstation")
 	add("response by a master", []step{frame(l().header(0), 0xC0, 0xC0, 129, 0, 0)}, "dnp3.response-from-master")
 	a = l()

@@ -57,7 +57,6 @@ type flow struct {
 	decoder *Decoder
 	next    [2]uint32
 	started [2]bool
-	ends    [2]protocols.Endpoint
 	waiting [2][]segment
 	// segment is the payload that the decoder works on, behind the last of what
 	// came before it.

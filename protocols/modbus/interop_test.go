@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -272,21 +273,21 @@ func TestGoburrowClientAndSimonvetterServerSeeWhatWeirSees(t *testing.T) {
 		t.Helper()
 		c := call{Function: fn, Unit: 9, Address: address, Quantity: quantity, Wrote: wrote, Read: read}
 		if err != nil {
-			e, ok := err.(*modbus.ModbusError)
-			if !ok {
+			var e *modbus.ModbusError
+			if !errors.As(err, &e) {
 				t.Fatal(err)
 			}
 			c.Exception, c.Read = int(e.ExceptionCode), nil
 		}
 		calls = append(calls, c)
 	}
-	got, err := client.WriteMultipleCoils(5, 11, []byte{0b10110001, 0b101})
+	_, err := client.WriteMultipleCoils(5, 11, []byte{0b10110001, 0b101})
 	did(15, 5, 11, []int{1, 0, 0, 0, 1, 1, 0, 1, 1, 0, 1}, nil, err)
 	_, err = client.WriteSingleCoil(7, 0xFF00)
 	did(5, 7, 1, []int{1}, nil, err)
 	_, err = client.WriteSingleCoil(5, 0)
 	did(5, 5, 1, []int{0}, nil, err)
-	got, err = client.ReadCoils(5, 11)
+	got, err := client.ReadCoils(5, 11)
 	did(1, 5, 11, nil, bitInts(got, 11), err)
 	got, err = client.ReadDiscreteInputs(3, 20)
 	did(2, 3, 20, nil, bitInts(got, 20), err)

@@ -179,7 +179,7 @@ func (s *Server) Resume() {
 // InfluxQL runs a statement.
 func (s *Server) InfluxQL(q string) string {
 	s.tb.Helper()
-	req, err := http.NewRequest("POST", s.URL+"/query", strings.NewReader(url.Values{"q": {q}}.Encode()))
+	req, err := http.NewRequest(http.MethodPost, s.URL+"/query", strings.NewReader(url.Values{"q": {q}}.Encode()))
 	if err != nil {
 		s.tb.Fatal(err)
 	}
