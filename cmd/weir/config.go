@@ -36,6 +36,7 @@ type config struct {
 
 	Learn struct {
 		Duration duration `yaml:"duration"`
+		Auto     bool     `yaml:"auto"`
 		Baseline string   `yaml:"baseline"`
 	} `yaml:"learn"`
 	Detect struct {
@@ -52,7 +53,8 @@ type config struct {
 	Notes struct {
 		Folders []string `yaml:"folders"`
 	} `yaml:"notes"`
-	Tags string `yaml:"tags"`
+	Tags  string            `yaml:"tags"`
+	Hosts map[string]string `yaml:"hosts"`
 
 	Store struct {
 		Path    string   `yaml:"path"`

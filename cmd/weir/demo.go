@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -99,6 +100,10 @@ func demo(cmd *cobra.Command, seed uint64, storePath, listen string, serve bool)
 	options.schedule = detect.LearnFor(demoLearn)
 	if options.tags, err = plantTags(); err != nil {
 		return err
+	}
+	options.hosts = map[netip.Addr]string{
+		plant.AddrHMI: "HMI", plant.AddrHistorian: "historian", plant.AddrEngineering: "engineering", plant.AddrMaster: "DNP3 master",
+		plant.AddrPLC1: "PLC 1", plant.AddrPLC2: "PLC 2", plant.AddrPLC3: "PLC 3", plant.AddrAnalysers: "analysers", plant.AddrRTU: "substation RTU",
 	}
 	outlets, err := c.openOutlets(log, false, "demo", []string{fmt.Sprintf("simulated plant, seed %d", seed)})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"math"
+	"net/netip"
 	"slices"
 	"sort"
 	"time"
@@ -64,6 +65,8 @@ type pipelineOptions struct {
 	least protocols.Severity
 	// maxPoints bounds the series of values.
 	maxPoints int
+	// hosts are names of hosts that a person gave.
+	hosts map[netip.Addr]string
 	// infer makes it infer the types of registers even if nobody wants values.
 	infer bool
 	// process are the settings of the process model, nil for none.
@@ -125,6 +128,7 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 			}
 		}
 	}
+	p.site.SetNames(&names{hosts: o.hosts, tags: p.tags})
 	p.engine = capture.New(capture.Settings{}, handlers)
 	p.engine.Tap(func(b *capture.Batch) {
 		if len(b.Packets) > 0 {
@@ -225,7 +229,7 @@ func (p *pipeline) judge(clock int64) {
 	p.findings = p.process.Findings(p.findings[:0])
 	for i := range p.findings {
 		f := p.findings[i]
-		p.lanes[0].shard.Add(f.Time, f.LastFrame, &f)
+		p.site.Add(f.Time, f.LastFrame, &f)
 	}
 }
 
@@ -415,7 +419,7 @@ func (p *pipeline) counters() []counter {
 
 // status says what the sensor is doing, or did.
 func (p *pipeline) status(source string, live bool) detect.Status {
-	st := detect.Status{Mode: detect.Watching, Since: p.first, First: p.first, Clock: p.last, Unseen: -1, Source: source, Live: live}
+	st := detect.Status{Mode: detect.Watching, Since: p.first, First: p.first, Clock: p.last, Unseen: p.site.Unseen(), Source: source, Live: live}
 	switch from := p.schedule.WatchFrom(); {
 	case from > p.last:
 		st.Mode = detect.Learning

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"os"
 	"slices"
 	"sync"
@@ -23,6 +24,18 @@ func (c *config) pipeline() (pipelineOptions, error) {
 	o := pipelineOptions{settings: detect.Defaults(), workers: c.Workers, least: protocols.Severity(c.Detect.MinSeverity), maxPoints: c.Detect.MaxPoints}
 	o.settings.AlarmsPerDay = c.Detect.AlarmsPerDay
 	o.settings.MaxLinks = c.Detect.MaxLinks
+	o.settings.LearnAuto = c.Learn.Auto
+	if err := o.settings.Check(); err != nil {
+		return o, usage(err)
+	}
+	o.hosts = map[netip.Addr]string{}
+	for text, name := range c.Hosts {
+		ip, err := netip.ParseAddr(text)
+		if err != nil {
+			return o, usage(fmt.Errorf("hosts: %q is not an address", text))
+		}
+		o.hosts[ip.Unmap()] = name
+	}
 	var err error
 	if o.rules, err = rules.Load(c.Rules.Paths...); err != nil {
 		return o, usage(err)
