@@ -159,6 +159,10 @@ func (f *profile) fitTails(x []float64, interval int64, budget float64, t *tally
 			f.nature = natureDrifting
 		} else {
 			block := max(1, int(math.Ceil(tau)))
+			f.center, f.spread = middle(x)
+			if f.spread > 0 {
+				f.pace = wander * f.spread / float64(len(x))
+			}
 			f.high = math.Max(tail(x, block, row, 1), t.high) + margin
 			f.low = -math.Max(tail(x, block, row, -1), -t.low) - margin
 			if effective < 200 {
@@ -288,6 +292,23 @@ func correlationRows(x []float64) float64 {
 		}
 	}
 	return tau
+}
+
+// middle returns the deviation of x and the place about which its parts on either
+// side, cut off at one deviation, balance (Huber 1964).
+func middle(x []float64) (center, sd float64) {
+	center, sd = meanDeviation(x)
+	if sd == 0 {
+		return center, 0
+	}
+	for range 20 {
+		sum := 0.0
+		for _, v := range x {
+			sum += cut((v-center)/sd, 1)
+		}
+		center += sd * sum / float64(len(x))
+	}
+	return center, sd
 }
 
 func meanDeviation(x []float64) (mean, sd float64) {

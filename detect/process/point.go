@@ -182,10 +182,11 @@ func (p *point) judgement() (judged bool, score, low, high float64) {
 	}
 	if f := p.profile; f != nil && (!math.IsInf(f.low, 0) || !math.IsInf(f.high, 0)) {
 		score := 0.0
-		if p.value < f.low || p.value > f.high {
+		low, high := f.low+f.drift, f.high+f.drift
+		if p.value < low || p.value > high {
 			score = f.surprise
 		}
-		return true, score, f.low, f.high
+		return true, score, low, high
 	}
 	return false, 0, 0, 0
 }

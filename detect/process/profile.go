@@ -64,6 +64,9 @@ type shape struct {
 	// that of a value just outside.
 	low, high float64
 	surprise  float64
+	// center and spread are the learned mean and deviation, drift how far the
+	// level has wandered from there, pace how far it may in one row.
+	center, spread, drift, pace float64
 	// seenLow and seenHigh are the extremes that were seen.
 	seenLow, seenHigh float64
 	// step is the largest move that is normal, 0 if that is not judged.
@@ -230,11 +233,14 @@ func (e *Engine) judgeContinuous(p *point, s *detect.Sample) {
 	if p.replay != nil {
 		e.judgeReplay(p, s)
 	}
-	if bad := v < f.low || v > f.high; bad || p.alarming(KindRange) {
+	if f.pace > 0 && !p.alarming(KindRange) && (p.relation == nil || !p.relation.alarm.active) {
+		f.drift += f.pace * cut((v-f.center-f.drift)/f.spread, 1)
+	}
+	if bad := v-f.drift < f.low || v-f.drift > f.high; bad || p.alarming(KindRange) {
 		e.hold(p, s, KindRange, bad, holdRows, func() words { return rangeWords(p, f, v) })
 		if bad && p.followed(KindRange) {
 			slack := (f.seenHigh - f.seenLow) / 4
-			f.low, f.high = math.Min(f.low, v-slack), math.Max(f.high, v+slack)
+			f.low, f.high = math.Min(f.low, v-f.drift-slack), math.Max(f.high, v-f.drift+slack)
 		}
 	}
 	if !p.has {

@@ -54,8 +54,10 @@ type member struct {
 	// where a single one is cut off.
 	limits, clips [len(horizons)]float64
 
-	// bias is what the residual has come to be by a command.
-	bias float64
+	// bias is what the residual has come to be by a command, or because the
+	// level wandered; pace is how far that may be in one row.
+	// lean is where the residuals balance.
+	bias, pace, lean float64
 	// means are the mean residuals now, ratio the largest part of a threshold
 	// that one of them reaches.
 	means    [len(horizons)]float64
@@ -422,6 +424,8 @@ func (m *member) calibrate(residuals []float64, row float64) {
 	}
 	n := float64(len(residuals))
 	m.scale = math.Max(math.Sqrt(sum/n), 1e-6)
+	center, _ := middle(residuals)
+	m.lean = center / m.scale
 	means := make([]float64, len(residuals))
 	for h, length := range horizons {
 		average(means, residuals, m.scale, 8, length)
@@ -456,6 +460,9 @@ func (r *relation) reset() {
 	d := len(r.members)
 	for l := range r.past {
 		r.past[l] = make([]float64, d)
+	}
+	for j := range r.members {
+		r.members[j].pace = wander * r.members[j].scale / float64(max(r.rows, 1))
 	}
 	r.now, r.residual = make([]float64, d), make([]float64, d)
 	r.explain = make([]float64, columnsOf(d, r.daily))
@@ -506,7 +513,7 @@ func (r *relation) step(t *ticker) bool {
 	if judged {
 		explainInto(r.explain, r.now, &r.past, r.daily, t.start)
 		for j := range r.members {
-			r.members[j].test(r.explain, r.now[j], r.alarm.active && r.alarm.commanded)
+			r.members[j].test(r.explain, r.now[j], r.following())
 		}
 		r.ready = true
 	}
@@ -522,17 +529,41 @@ func (r *relation) step(t *ticker) bool {
 // command brought about.
 const followRows = 64
 
-// test holds a member against its prediction. With follow it gets used to what
-// it sees.
-func (m *member) test(x []float64, z float64, follow bool) {
+// following is how a relation gets used to what it sees.
+type following uint8
+
+const (
+	// followNothing is while there is an alarm: what is wrong is not learned.
+	followNothing following = iota
+	// followWander is slow, for levels that wander.
+	followWander
+	// followCommand is for what a command brought about.
+	followCommand
+)
+
+func (r *relation) following() following {
+	switch {
+	case !r.alarm.active:
+		return followWander
+	case r.alarm.commanded:
+		return followCommand
+	}
+	return followNothing
+}
+
+// test holds a member against its prediction.
+func (m *member) test(x []float64, z float64, follow following) {
 	s := 0.0
 	for i, w := range m.weights {
 		s += float64(w) * x[i]
 	}
 	s += m.bias
 	residual := (z - s) / m.scale
-	if follow {
+	switch follow {
+	case followCommand:
 		m.bias += (z - s) / followRows
+	case followWander:
+		m.bias += m.pace * cut(residual-m.lean, 1)
 	}
 	m.ratio = 0
 	if m.point.missed >= missing || !m.point.has {

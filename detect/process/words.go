@@ -70,9 +70,9 @@ func rangeWords(p *point, f *profile, v float64) words {
 	return words{score: f.surprise,
 		title:    p.name() + " is out of its range",
 		observed: fmt.Sprintf("%s is %s.", p.name(), p.quantity(v)),
-		expected: fmt.Sprintf("Between %s and %s, from %s.", p.quantity(f.low), p.quantity(f.high), f.evidence()),
+		expected: fmt.Sprintf("Between %s and %s, from %s.", p.quantity(f.low+f.drift), p.quantity(f.high+f.drift), f.evidence()),
 		explanation: fmt.Sprintf("%s is %s; in learning it stayed between %s and %s, and by the tail of its values anything from %s to %s would be no surprise.",
-			p.name(), p.quantity(v), p.quantity(f.seenLow), p.quantity(f.seenHigh), p.quantity(f.low), p.quantity(f.high)),
+			p.name(), p.quantity(v), p.quantity(f.seenLow), p.quantity(f.seenHigh), p.quantity(f.low+f.drift), p.quantity(f.high+f.drift)),
 	}
 }
 
