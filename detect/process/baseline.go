@@ -47,6 +47,7 @@ type savedPoint struct {
 	Center   float64       `json:"center,omitempty"`
 	Spread   float64       `json:"spread,omitempty"`
 	Pace     float64       `json:"pace,omitempty"`
+	Drift    float64       `json:"drift,omitempty"`
 	Surprise float64       `json:"surprise,omitempty"`
 	Step     float64       `json:"step,omitempty"`
 	Grain    float64       `json:"grain,omitempty"`
@@ -114,6 +115,7 @@ type savedMember struct {
 	Drifting bool      `json:"drifting,omitempty"`
 	Scale    float64   `json:"scale"`
 	Lean     float64   `json:"lean"`
+	Bias     float64   `json:"bias,omitempty"`
 	Limits   []float64 `json:"limits"`
 	Clips    []float64 `json:"clips"`
 	Weights  []float32 `json:"weights"`
@@ -167,7 +169,7 @@ func (p *point) save() savedPoint {
 		Device: p.series.Device, Proto: p.series.Proto.String(), Unit: p.series.Unit, Kind: p.series.Kind.String(), Index: p.series.Index,
 		Name: p.series.Name, Type: p.series.Type, Nature: f.nature.String(), N: f.n, Seconds: float64(f.seconds),
 		Low: finite(f.low), High: finite(f.high),
-		Surprise: f.surprise, Center: f.center, Spread: f.spread, Pace: f.pace, Step: f.step, Grain: f.grain, Rest: f.rest,
+		Surprise: f.surprise, Center: f.center, Spread: f.spread, Pace: f.pace, Drift: f.drift, Step: f.step, Grain: f.grain, Rest: f.rest,
 		Interval: p.interval, Regular: p.regular,
 	}
 	s.Seen[0], s.Seen[1] = f.seen()
@@ -210,7 +212,7 @@ func (t *ticker) save(places map[*point]int) savedPace {
 		x := savedRelation{Daily: r.daily, Rows: r.rows, Seconds: r.seconds}
 		for _, m := range r.members {
 			x.Members = append(x.Members, savedMember{Point: places[m.point], Mean: m.mean, Spread: m.spread, Drifting: m.drifting,
-				Scale: m.scale, Lean: m.lean, Limits: m.limits[:], Clips: m.clips[:], Weights: m.weights})
+				Scale: m.scale, Lean: m.lean, Bias: m.bias, Limits: m.limits[:], Clips: m.clips[:], Weights: m.weights})
 		}
 		if x.Unsettled = r.unsettled; r.unsettled > 0 {
 			for _, p := range r.switches {
@@ -301,7 +303,7 @@ func (e *Engine) restore(s *savedPoint) error {
 	}
 	if len(s.States) == 0 {
 		f.shape = &shape{low: math.Inf(-1), high: math.Inf(1), seenLow: s.Seen[0], seenHigh: s.Seen[1], surprise: s.Surprise,
-			center: s.Center, spread: s.Spread, pace: s.Pace, step: s.Step, grain: s.Grain, rest: s.Rest, limitLow: math.Inf(-1), limitHigh: math.Inf(1)}
+			center: s.Center, spread: s.Spread, pace: s.Pace, drift: s.Drift, step: s.Step, grain: s.Grain, rest: s.Rest, limitLow: math.Inf(-1), limitHigh: math.Inf(1)}
 		if !(f.spread > 0) {
 			f.pace = 0
 		}
@@ -408,7 +410,7 @@ func (e *Engine) restorePace(s *savedPace) error {
 			if len(m.Weights) != columns || len(m.Limits) != len(horizons) || len(m.Clips) != len(horizons) || !(m.Spread > 0) || !(m.Scale > 0) {
 				return fmt.Errorf("%s has a relation with %d weights, want %d, and %d limits", p.id(), len(m.Weights), columns, len(m.Limits))
 			}
-			x := member{point: p, mean: m.Mean, spread: m.Spread, drifting: m.Drifting, scale: m.Scale, lean: m.Lean, weights: m.Weights}
+			x := member{point: p, mean: m.Mean, spread: m.Spread, drifting: m.Drifting, scale: m.Scale, lean: m.Lean, bias: m.Bias, weights: m.Weights}
 			copy(x.limits[:], m.Limits)
 			copy(x.clips[:], m.Clips)
 			for _, l := range x.limits {

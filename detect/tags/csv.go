@@ -163,6 +163,10 @@ func check(t *Tag) error {
 	modbus := t.Kind >= protocols.KindCoil && t.Kind <= protocols.KindHoldingRegister
 	bit := t.Kind == protocols.KindCoil || t.Kind == protocols.KindDiscreteInput
 	switch {
+	case !t.Device.IsValid():
+		return errors.New("the line has no device")
+	case !extracted[t.Kind]:
+		return errors.New("the line has no table")
 	case modbus && t.Last() > 65535:
 		return fmt.Errorf("%s at address %d goes past 65535", t.Type, t.Address)
 	case modbus && t.Unit > 255:
