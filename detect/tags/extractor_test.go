@@ -135,3 +135,20 @@ func BenchmarkExtract(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/point")
 }
+
+func BenchmarkExtractLearning(b *testing.B) {
+	x := NewExtractor(nil, Settings{Learn: true})
+	e := report(protocols.KindHoldingRegister, 0, make([]uint16, 100)...)
+	out := make([]detect.Sample, 0, 200)
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		i++
+		for k := range e.Points {
+			e.Points[k].Value = float64(uint16(i*k*7 + k))
+		}
+		out = out[:0]
+		x.Observe(e, &out)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/point")
+}
