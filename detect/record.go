@@ -65,6 +65,9 @@ type Series struct {
 	// Type is how the value is read from its registers ("uint16",
 	// "float32 ABCD"); empty for DNP3 and bits.
 	Type string
+	// Model is the process model's own: what it knows of the series, so that a
+	// value finds it without a search. Nobody else touches it.
+	Model any
 }
 
 // Sample is one value of a series.

@@ -154,6 +154,18 @@ func (e *Engine) Findings(out []detect.Finding) []detect.Finding {
 
 // point finds or makes the point of a series.
 func (e *Engine) point(s *detect.Series) *point {
+	if p, ok := s.Model.(*point); ok && p.engine == e && !p.retired {
+		return p
+	}
+	p := e.find(s)
+	if p != nil {
+		p.engine, s.Model = e, p
+	}
+	return p
+}
+
+// find searches for the point, or makes it.
+func (e *Engine) find(s *detect.Series) *point {
 	key := keyOf(s)
 	p := e.points[key]
 	if p != nil {

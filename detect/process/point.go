@@ -30,6 +30,8 @@ type point struct {
 	required       bool
 	// retired tells that another point took its place.
 	retired bool
+	// engine is whose point it is: a Series remembers its point.
+	engine *Engine
 	// tally is there while learning, profile once there is something to judge
 	// by.
 	tally   *tally
