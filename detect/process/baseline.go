@@ -1,7 +1,9 @@
 package process
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -232,29 +234,109 @@ func (e *Engine) Load(section json.RawMessage) error {
 	if len(e.order) > 0 {
 		return fmt.Errorf("load the process models: the engine has already seen samples")
 	}
-	var b baseline
-	if err := json.Unmarshal(section, &b); err != nil {
-		return fmt.Errorf("load the process models: %w", err)
-	}
-	if b.Version != version {
-		return fmt.Errorf("load the process models: version %d is not known, only %d", b.Version, version)
-	}
-	if len(b.Points) > e.settings.MaxPoints {
-		return fmt.Errorf("load the process models: %d points are more than the %d that are allowed", len(b.Points), e.settings.MaxPoints)
-	}
 	fresh := NewEngine(e.settings)
 	fresh.watching = true
-	for i := range b.Points {
-		if err := fresh.restore(&b.Points[i]); err != nil {
-			return fmt.Errorf("load the process models: point %d: %w", i, err)
-		}
-	}
-	for i := range b.Tickers {
-		if err := fresh.restorePace(&b.Tickers[i]); err != nil {
-			return fmt.Errorf("load the process models: pace %d: %w", i, err)
-		}
+	if err := fresh.read(json.NewDecoder(bytes.NewReader(section))); err != nil {
+		return fmt.Errorf("load the process models: %w", err)
 	}
 	*e = *fresh
+	return nil
+}
+
+// read takes a section point by point, so that a large one is not in memory
+// twice.
+func (e *Engine) read(d *json.Decoder) error {
+	known := false
+	err := object(d, func(key string) error {
+		switch key {
+		case "version":
+			v := 0
+			if err := d.Decode(&v); err != nil {
+				return err
+			}
+			if v != version {
+				return fmt.Errorf("version %d is not known, only %d", v, version)
+			}
+			known = true
+			return nil
+		case "points":
+			return array(d, func(i int) error {
+				var s savedPoint
+				err := d.Decode(&s)
+				if err == nil {
+					err = e.restore(&s)
+				}
+				if err != nil {
+					return fmt.Errorf("point %d: %w", i, err)
+				}
+				return nil
+			})
+		case "paces":
+			return array(d, func(i int) error {
+				var s savedPace
+				err := d.Decode(&s)
+				if err == nil {
+					err = e.restorePace(&s)
+				}
+				if err != nil {
+					return fmt.Errorf("pace %d: %w", i, err)
+				}
+				return nil
+			})
+		}
+		var skipped json.RawMessage
+		return d.Decode(&skipped)
+	})
+	if err == nil && !known {
+		err = errors.New("there is no version")
+	}
+	return err
+}
+
+// object reads an object, and gives each key to f, which reads the value.
+func object(d *json.Decoder, f func(key string) error) error {
+	if err := delimiter(d, '{'); err != nil {
+		return err
+	}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return err
+		}
+		key, _ := t.(string)
+		if err := f(key); err != nil {
+			return err
+		}
+	}
+	return delimiter(d, '}')
+}
+
+// array reads an array, and calls f for each element, which reads it. null is an
+// empty one.
+func array(d *json.Decoder, f func(i int) error) error {
+	t, err := d.Token()
+	if err != nil || t == nil {
+		return err
+	}
+	if t != json.Delim('[') {
+		return fmt.Errorf("%v where a list should be", t)
+	}
+	for i := 0; d.More(); i++ {
+		if err := f(i); err != nil {
+			return err
+		}
+	}
+	return delimiter(d, ']')
+}
+
+func delimiter(d *json.Decoder, want json.Delim) error {
+	t, err := d.Token()
+	if err != nil {
+		return err
+	}
+	if t != want {
+		return fmt.Errorf("%v where %v should be", t, want)
+	}
 	return nil
 }
 
@@ -280,6 +362,9 @@ func (e *Engine) restore(s *savedPoint) error {
 	nat, err := parseName(s.Nature, nature(len(natureNames)), nature.String)
 	if err != nil {
 		return fmt.Errorf("nature: %w", err)
+	}
+	if len(e.order) >= e.settings.MaxPoints {
+		return fmt.Errorf("more than the %d points that are allowed", e.settings.MaxPoints)
 	}
 	key := pointKey{device: s.Device, proto: proto, unit: s.Unit, kind: kind, index: s.Index}
 	if e.points[key] != nil {

@@ -285,8 +285,10 @@ func TestAMergedBaselineKnowsWhatEitherSaw(t *testing.T) {
 
 func TestABrokenBaselineIsRefusedWithAReason(t *testing.T) {
 	for in, want := range map[string]string{
-		`{`:             "unexpected end",
+		`{`:             "EOF",
 		`{"version":9}`: "version 9 is not known",
+		`{"points":[]}`: "there is no version",
+		`[1]`:           "[ where { should be",
 		`{"version":1,"points":[{"device":"1.2.3.4","proto":"x"}]}`:                                     `point 0: proto: "x" is not known`,
 		`{"version":1,"points":[{"device":"1.2.3.4","proto":"modbus","kind":"coil","nature":"state"}]}`: "without states",
 		`{"version":1,"points":[],"paces":[{"interval":1,"points":[4]}]}`:                               "point 4 of 0",
