@@ -26,6 +26,9 @@ type Settings struct {
 	// Learn makes it gather what is needed to infer types (see Infer); without,
 	// registers that the list does not name stay unsigned 16-bit integers.
 	Learn bool
+	// Until gives the packet time at which watching begins: events from then on
+	// are not gathered any more, wherever a batch ends. nil is never.
+	Until func() int64
 	// MaxLearned is how many registers it gathers that for at most. 0 is
 	// 200,000.
 	MaxLearned int
@@ -148,6 +151,7 @@ func (x *Extractor) Observe(e *protocols.Event, out *[]detect.Sample) {
 	default:
 		return
 	}
+	learning := x.settings.Learn && (x.settings.Until == nil || e.Clock < x.settings.Until())
 	points := e.Points
 	for i := 0; i < len(points); {
 		p := &points[i]
@@ -166,7 +170,7 @@ func (x *Extractor) Observe(e *protocols.Event, out *[]detect.Sample) {
 		if s.state == slotNew {
 			x.open(key, p.Index, s)
 		}
-		if s.learning && x.settings.Learn && p.Access == protocols.AccessReport {
+		if learning && s.learning && p.Access == protocols.AccessReport {
 			x.learn(key, e.Client().IP, points, i)
 		}
 		switch s.state {

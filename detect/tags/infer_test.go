@@ -259,3 +259,38 @@ func TestAllShardsSettleOnOneList(t *testing.T) {
 		t.Errorf("merged with itself: %s, %v", merged, err)
 	}
 }
+
+func TestSamplesOfRegistersBecomeThoseOfTheirNumber(t *testing.T) {
+	fill := func(i int) []uint16 {
+		v := math.Float32bits(float32(71.3 + wave(i, 97, 3.7)))
+		return []uint16{uint16(v >> 16), uint16(v), 5}
+	}
+	// One extractor settles in time, the other late: their samples are the same.
+	early, late := tags.NewExtractor(nil, tags.Settings{Learn: true}), tags.NewExtractor(nil, tags.Settings{Learn: true, Until: func() int64 { return 600e9 }})
+	poll(early, 600, fill)
+	tags.Settle(nil, early)
+	poll(late, 600, fill)
+	var want, got []detect.Sample
+	for i := 600; i < 650; i++ {
+		e := &protocols.Event{Time: int64(i) * 1e9, Clock: int64(i) * 1e9, Frame: uint64(i), Proto: protocols.ProtoModbus, Role: protocols.RoleResponse, Unit: 1}
+		e.Src.IP, e.Dst.IP = netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.1")
+		for k, v := range fill(i) {
+			e.Points = append(e.Points, protocols.Point{Kind: protocols.KindHoldingRegister, Access: protocols.AccessReport, Index: uint32(k), Value: float64(v), Has: protocols.HasValue})
+		}
+		early.Observe(e, &want)
+		late.Observe(e, &got)
+	}
+	if len(got) != 150 {
+		t.Fatalf("%d raw samples", len(got))
+	}
+	_, retyped := tags.Settle(nil, late)
+	got = tags.Convert(got, retyped)
+	if len(got) != len(want) {
+		t.Fatalf("%d samples, want %d", len(got), len(want))
+	}
+	for i := range got {
+		if got[i].Value != want[i].Value || got[i].Series.Type != want[i].Series.Type || got[i].Series.Index != want[i].Series.Index || got[i].Frame != want[i].Frame {
+			t.Fatalf("sample %d is %+v, want %+v", i, got[i], want[i])
+		}
+	}
+}

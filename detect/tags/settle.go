@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
+
+	"github.com/weir-ics/weir/detect"
 )
 
 // Settle ends the inference of types in the extractors of all shards: what they
@@ -22,6 +25,52 @@ func Settle(given *List, extractors ...*Extractor) (*List, []Retyped) {
 		out = append(out, x.Adopt(list)...)
 	}
 	return list, out
+}
+
+// Convert puts typed samples in the place of those of raw registers, for samples
+// that were extracted before the types were settled and belong to the time
+// after. It changes and returns samples. Registers that did not come with all of
+// their number are left out, as an Extractor does.
+func Convert(samples []detect.Sample, retyped []Retyped) []detect.Sample {
+	type part struct {
+		of *Retyped
+		at int
+	}
+	parts := make(map[*detect.Series]part)
+	for i := range retyped {
+		for k, s := range retyped[i].Raw {
+			parts[s] = part{&retyped[i], k}
+		}
+	}
+	out := samples[:0]
+	for i := 0; i < len(samples); {
+		p, typed := parts[samples[i].Series]
+		if !typed {
+			out = append(out, samples[i])
+			i++
+			continue
+		}
+		n := len(p.of.Raw)
+		var r [4]uint16
+		whole := p.at == 0 && i+n <= len(samples)
+		for k := 0; whole && k < n; k++ {
+			s := &samples[i+k]
+			whole = s.Series == p.of.Raw[k] && s.Frame == samples[i].Frame && s.Access == samples[i].Access
+			r[k] = uint16(s.Value)
+		}
+		if !whole {
+			i++
+			continue
+		}
+		v := p.of.Decode(r[:n])
+		if !math.IsNaN(v) && !math.IsInf(v, 0) {
+			s := samples[i]
+			s.Series, s.Value = p.of.Typed, v
+			out = append(out, s)
+		}
+		i += n
+	}
+	return out
 }
 
 // Section returns the list as a section of a baseline file: the CSV of Save, as
