@@ -165,6 +165,10 @@ func (f *profile) fitTails(x []float64, interval int64, budget float64, t *tally
 			}
 			f.high = math.Max(tail(x, block, row, 1), t.high) + margin
 			f.low = -math.Max(tail(x, block, row, -1), -t.low) - margin
+			if len(x) < enoughForTails {
+				k := studentQuantile(row/2, effective)
+				f.high, f.low = math.Max(f.high, f.center+k*f.spread), math.Min(f.low, f.center-k*f.spread)
+			}
 			if effective < 200 {
 				// Too few independent values to know the tails: leave room.
 				f.high += (t.high - t.low) / 2
@@ -189,6 +193,10 @@ func (f *profile) fitTails(x []float64, interval int64, budget float64, t *tally
 		rest = 0
 	}
 	f.step = math.Max(tail(steps, 1, row, 1), t.step) + margin
+	if len(steps) < enoughForTails {
+		_, sd := meanDeviation(steps)
+		f.step = math.Max(f.step, studentQuantile(row/2, effective)*sd)
+	}
 	longest := float64(rest)
 	for _, r := range rests {
 		longest = math.Max(longest, r)
@@ -257,6 +265,10 @@ func tail(x []float64, block int, p, sign float64) float64 {
 	}
 	return fit.Quantile(math.Max(p*float64(block), reach/float64(t.N)))
 }
+
+// enoughForTails is how many values show a tail; with fewer, it is also held to
+// be as long as Student's t makes it.
+const enoughForTails = 2000
 
 // reach is how far a tail may go beyond what was seen.
 const reach = 0.1

@@ -184,7 +184,7 @@ func (p *point) judgement() (judged bool, score, low, high float64) {
 	}
 	if f := p.profile; f != nil && (!math.IsInf(f.low, 0) || !math.IsInf(f.high, 0)) {
 		score := 0.0
-		low, high := f.low+f.drift, f.high+f.drift
+		low, high := f.bounds()
 		if p.value < low || p.value > high {
 			score = f.surprise
 		}

@@ -89,6 +89,11 @@ type shape struct {
 // noShape judges nothing. It is never written.
 var noShape = &shape{low: math.Inf(-1), high: math.Inf(1), limitLow: math.Inf(-1), limitHigh: math.Inf(1)}
 
+// bounds returns the range, wider on the side to which the level has wandered.
+func (s *shape) bounds() (low, high float64) {
+	return s.low + math.Min(0, s.drift), s.high + math.Max(0, s.drift)
+}
+
 // seen returns the extremes of what was seen.
 func (f *profile) seen() (low, high float64) {
 	if len(f.states) == 0 {
@@ -236,11 +241,12 @@ func (e *Engine) judgeContinuous(p *point, s *detect.Sample) {
 	if f.pace > 0 && !p.alarming(KindRange) && (p.relation == nil || !p.relation.alarm.active) {
 		f.drift += f.pace * cut((v-f.center-f.drift)/f.spread, 1)
 	}
-	if bad := v-f.drift < f.low || v-f.drift > f.high; bad || p.alarming(KindRange) {
+	low, high := f.bounds()
+	if bad := v < low || v > high; bad || p.alarming(KindRange) {
 		e.hold(p, s, KindRange, bad, holdRows, func() words { return rangeWords(p, f, v) })
 		if bad && p.followed(KindRange) {
 			slack := (f.seenHigh - f.seenLow) / 4
-			f.low, f.high = math.Min(f.low, v-f.drift-slack), math.Max(f.high, v-f.drift+slack)
+			f.low, f.high = math.Min(f.low, v-slack), math.Max(f.high, v+slack)
 		}
 	}
 	if !p.has {

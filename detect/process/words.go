@@ -67,12 +67,13 @@ func (f *profile) evidence() string {
 }
 
 func rangeWords(p *point, f *profile, v float64) words {
+	low, high := f.bounds()
 	return words{score: f.surprise,
 		title:    p.name() + " is out of its range",
 		observed: fmt.Sprintf("%s is %s.", p.name(), p.quantity(v)),
-		expected: fmt.Sprintf("Between %s and %s, from %s.", p.quantity(f.low+f.drift), p.quantity(f.high+f.drift), f.evidence()),
+		expected: fmt.Sprintf("Between %s and %s, from %s.", p.quantity(low), p.quantity(high), f.evidence()),
 		explanation: fmt.Sprintf("%s is %s; in learning it stayed between %s and %s, and by the tail of its values anything from %s to %s would be no surprise.",
-			p.name(), p.quantity(v), p.quantity(f.seenLow), p.quantity(f.seenHigh), p.quantity(f.low+f.drift), p.quantity(f.high+f.drift)),
+			p.name(), p.quantity(v), p.quantity(f.seenLow), p.quantity(f.seenHigh), p.quantity(low), p.quantity(high)),
 	}
 }
 
