@@ -52,8 +52,11 @@ type manager struct {
 
 	windowStart int64
 	inWindow    int
-	folded      map[string]uint64
-	nextClear   int64
+	// folded counts, by kind, what the ceiling keeps back in this window. untold
+	// is the storm's alert if its words are still to say them.
+	folded    map[string]uint64
+	untold    *life
+	nextClear int64
 }
 
 func newManager(settings Settings) *manager {
@@ -120,6 +123,17 @@ func (m *manager) take(f *Finding, clock int64) {
 	m.emit(l)
 }
 
+// reads tells whether take will read the words of f. If not, f only counts for an
+// alert that is open, and in a flood of such findings most of the time would go
+// into words that nobody reads.
+func (m *manager) reads(f *Finding, clock int64) bool {
+	m.expire(clock)
+	if l := m.lives[lifeKey{f.Kind.Name, f.Key}]; l != nil && l.open {
+		return f.Severity > l.alert.Severity
+	}
+	return !m.folds(f, clock)
+}
+
 func (m *manager) update(l *life, f *Finding, clock int64) {
 	a := &l.alert
 	l.seen, l.ending = clock, 0
@@ -163,6 +177,9 @@ func (m *manager) clear(l *life, at int64) {
 
 // emit puts out a snapshot of the alert.
 func (m *manager) emit(l *life) {
+	if l == m.untold {
+		m.tellStorm()
+	}
 	a := l.alert
 	a.Points = append([]PointRef(nil), a.Points...)
 	a.Techniques = append([]string(nil), a.Techniques...)
@@ -254,26 +271,57 @@ func (m *manager) storm(f *Finding, clock int64) bool {
 	if f.Kind == KindStorm {
 		return false
 	}
+	folds := m.folds(f, clock)
 	if clock-m.windowStart >= int64(m.settings.StormWindow) {
 		m.windowStart, m.inWindow = clock, 0
+		m.tellStorm()
 		clear(m.folded)
 	}
 	m.inWindow++
-	if m.inWindow <= m.settings.StormCeiling || (f.Severity == protocols.Critical && m.inWindow <= 10*m.settings.StormCeiling) {
+	if !folds {
 		return false
 	}
 	m.stats.Folded++
-	m.folded[f.Kind.Name]++
 	s := &Finding{Kind: KindStorm, Severity: KindStorm.Severity, Key: "site", Start: f.Start, Time: f.Time, FirstFrame: f.FirstFrame,
 		LastFrame: f.LastFrame, Proto: f.Proto, Function: -1, Title: "more alerts than a person can read"}
+	raise := m.reads(s, clock)
+	if raise {
+		m.folded[f.Kind.Name]++
+		m.stormWords(s)
+	}
+	m.take(s, clock)
+	if !raise {
+		m.folded[f.Kind.Name]++
+		// What was put out before does not say this one yet.
+		m.untold = m.lives[lifeKey{KindStorm.Name, "site"}]
+	}
+	return true
+}
+
+// folds tells whether the ceiling would keep f, as an alert of its own, back.
+func (m *manager) folds(f *Finding, clock int64) bool {
+	n := m.inWindow + 1
+	if clock-m.windowStart >= int64(m.settings.StormWindow) {
+		n = 1
+	}
+	if f.Severity == protocols.Critical {
+		return n > 10*m.settings.StormCeiling
+	}
+	return n > m.settings.StormCeiling
+}
+
+// tellStorm brings the words of the storm's alert up to date.
+func (m *manager) tellStorm() {
+	if m.untold != nil {
+		m.stormWords(&m.untold.alert.Finding)
+		m.untold = nil
+	}
+}
+
+func (m *manager) stormWords(s *Finding) {
 	s.Observed = fmt.Sprintf("More than %d alerts were due within %s; folded: %s.", m.settings.StormCeiling, span(int64(m.settings.StormWindow)), m.foldedWords())
 	s.Expected = "At most that many are raised one by one."
 	explain(s)
-	m.take(s, clock)
-	if l := m.lives[lifeKey{KindStorm.Name, "site"}]; l != nil && l.open {
-		l.alert.Observed, l.alert.Explanation = s.Observed, s.Explanation
-	}
-	return true
 }
 
 func (m *manager) foldedWords() string {

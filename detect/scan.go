@@ -116,38 +116,54 @@ func (s *Site) probe(client, server Party, p probe, why *Finding, clock int64) {
 		return
 	}
 	t.scanning = true
-	s.manager.take(s.scanFinding(p.kind, client, server, t, why), clock)
+	f := s.scanFinding(p.kind, client, server, why)
+	if s.manager.reads(f, clock) {
+		tellScan(f, p.kind, client, server, t, why)
+	}
+	s.manager.take(f, clock)
 }
 
-func (s *Site) scanFinding(kind probeKind, client, server Party, t *tries, why *Finding) *Finding {
+// scanFinding is a scan without the words for it, which tellScan finds.
+func (s *Site) scanFinding(kind probeKind, client, server Party, why *Finding) *Finding {
 	k := scanKinds[kind]
 	f := &Finding{Kind: k, Severity: k.Severity, Key: addr(client.Endpoint.IP), Start: why.Start, Time: why.Time, FirstFrame: why.FirstFrame,
 		LastFrame: why.LastFrame, Proto: why.Proto, Client: client, Server: server, Function: -1, Techniques: k.Techniques}
-	began := t.values[0].at
 	if kind == probeHost {
 		f.Server = Party{Unit: -1, Address: -1}
+	} else {
+		f.Key += ">" + addr(server.Endpoint.IP)
+	}
+	if kind == probeAddress {
+		f.Points = why.Points
+	}
+	if changesWithScan(why) {
+		if h := s.hosts.all[client.Endpoint.IP]; h == nil || h.effects&(1<<protocols.Write|1<<protocols.Control) == 0 {
+			f.Severity = protocols.Critical
+		}
+		f.Techniques = addNames([]string{"T0806", "T0855"}, k.Techniques)
+	}
+	return f
+}
+
+// changesWithScan tells whether a scan does more than look.
+func changesWithScan(why *Finding) bool { return changesPlant(why) && why.Severity >= protocols.Medium }
+
+func tellScan(f *Finding, kind probeKind, client, server Party, t *tries, why *Finding) {
+	began := t.values[0].at
+	if kind == probeHost {
 		f.Title = fmt.Sprintf("%s tries one host after the other", addr(client.Endpoint.IP))
 		f.Observed = fmt.Sprintf("%s made contact with %d hosts it never spoke with, within %s.", addr(client.Endpoint.IP), len(t.values), span(why.Time-began))
 		f.Expected = "Its partners are learned; a handful of new ones in a week is the most that is taken for normal."
 	} else {
-		f.Key += ">" + addr(server.Endpoint.IP)
 		f.Title = fmt.Sprintf("%s tries one of the %s of %s after the other", addr(client.Endpoint.IP), scanWords[kind], addr(server.Endpoint.IP))
 		f.Observed = fmt.Sprintf("%s tried %d %s of %s that it never used, within %s: %s.", addr(client.Endpoint.IP), len(t.values), scanWords[kind],
 			addr(server.Endpoint.IP), span(why.Time-began), tryWords(kind, t.values))
 		f.Expected = "What it uses is learned; a few new ones in a week are the most that is taken for normal."
 	}
-	if kind == probeAddress {
-		f.Points = why.Points
-	}
-	if changesPlant(why) && why.Severity >= protocols.Medium {
-		if h := s.hosts.all[client.Endpoint.IP]; h == nil || h.effects&(1<<protocols.Write|1<<protocols.Control) == 0 {
-			f.Severity = protocols.Critical
-		}
-		f.Techniques = addNames([]string{"T0806", "T0855"}, k.Techniques)
+	if changesWithScan(why) {
 		f.Expected += " It does not only look: it changes something."
 	}
 	explain(f)
-	return f
 }
 
 func tryWords(kind probeKind, values []try) string {
