@@ -90,6 +90,18 @@ type Event struct {
 	// Detail gives the protocol's own fields for weir decode. It is nil for
 	// ProtoNetwork.
 	Detail Detail
+	// Memo is that of the conversation, nil if it has none.
+	Memo *Memo
+}
+
+// Memo is what a receiver of Events keeps with a conversation, so that it need
+// not look up for every message what it knows of those who speak. It is empty
+// when the conversation begins and is gone with it. Whoever reads it must see
+// for himself that it fits the message: one conversation may carry several
+// units. Only the worker that has the conversation uses it.
+type Memo struct {
+	// Link is the detectors'.
+	Link any
 }
 
 // Detail is the protocol-specific part of an Event.
@@ -115,17 +127,25 @@ func (e *Event) Server() *Endpoint {
 	return &e.Src
 }
 
-// Reset empties e for the next message and keeps the memory of its slices.
+// Reset empties e for the next message and keeps the memory of its slices. It
+// goes field by field, because to assign a whole Event makes one, of 350 octets,
+// on the stack and copies it: 18 ns instead of 10 for every message.
 func (e *Event) Reset() {
-	*e = Event{
-		Ranges:     e.Ranges[:0],
-		Points:     e.Points[:0],
-		Identity:   e.Identity[:0],
-		Files:      e.Files[:0],
-		Violations: e.Violations[:0],
-		Sub:        -1,
-		RTT:        -1,
-	}
+	e.Time, e.Clock, e.Frame = 0, 0, 0
+	e.Proto, e.Transport, e.Role, e.Effect = 0, 0, 0, 0
+	e.FromClient, e.Broadcast, e.RoleGuessed = false, false, false
+	e.Src, e.Dst = Endpoint{}, Endpoint{}
+	e.Function, e.Sub, e.Name = 0, -1, ""
+	e.Unit, e.Source, e.Destination, e.Sequence = 0, 0, 0, 0
+	e.Exception, e.IIN, e.HasIIN = 0, 0, false
+	e.Ranges = e.Ranges[:0]
+	e.Points = e.Points[:0]
+	e.Identity = e.Identity[:0]
+	e.Files = e.Files[:0]
+	e.Size, e.RTT, e.RequestFrame = 0, -1, 0
+	e.Violations = e.Violations[:0]
+	e.Detail = nil
+	e.Memo = nil
 }
 
 // Violate records a violation of kind k with what was observed and what the
