@@ -100,8 +100,9 @@ func (r *recent) keep(seq uint32, data []byte) {
 		seq += uint32(over)
 	}
 	at := int(seq % recentSize)
-	n := copy(r.buf[at:], data)
-	copy(r.buf[:], data[n:])
+	if n := copy(r.buf[at:], data); n < len(data) {
+		copy(r.buf[:], data[n:])
+	}
 	if end := seq + uint32(len(data)); seqDiff(end, r.from) > recentSize {
 		r.from = end - recentSize
 	}

@@ -254,10 +254,12 @@ func (s *shard) discard(h *half) {
 
 // ring returns memory for the last bytes of a stream that begins at seq.
 func (s *shard) ring(seq uint32) *recent {
-	r := new(recent)
+	var r *recent
 	if n := len(s.rings); n > 0 {
 		r = s.rings[n-1]
 		s.rings = s.rings[:n-1]
+	} else {
+		r = new(recent)
 	}
 	r.from = seq
 	return r

@@ -63,8 +63,6 @@ type Shard struct {
 	schedule   *Schedule
 	known      map[linkKey]*LinkBaseline // of a loaded baseline, not yet made a link
 	links      map[linkKey]*link
-	lastKey    linkKey
-	lastLink   *link
 	conns      map[connKey]*connection
 	ports      map[pairKey]uint16
 	gaps       map[pairKey]int64
@@ -118,17 +116,9 @@ func (s *Shard) Observe(e *protocols.Event) {
 		s.network(e, watching)
 		return
 	}
-	l := s.lastLink
-	if l == nil || !l.is(e) {
-		key := keyOf(e)
-		l = s.links[key]
-		if l == nil {
-			l = s.meet(e, key, watching)
-			if l == nil {
-				return
-			}
-		}
-		s.lastLink = l
+	l := s.link(e, watching)
+	if l == nil {
+		return
 	}
 	l.messages++
 	l.last = e.Clock
@@ -151,6 +141,26 @@ func (s *Shard) Observe(e *protocols.Event) {
 	if len(e.Identity) > 0 {
 		s.identify(e, l.key)
 	}
+}
+
+// link returns the link of a message, nil for a stranger's. The conversation
+// remembers it: to make the key and to look it up took 40 of the 135 ns that a
+// message costs here.
+func (s *Shard) link(e *protocols.Event, watching bool) *link {
+	if e.Memo != nil {
+		if l, ok := e.Memo.Link.(*link); ok && l.is(e) {
+			return l
+		}
+	}
+	key := keyOf(e)
+	l := s.links[key]
+	if l == nil {
+		l = s.meet(e, key, watching)
+	}
+	if l != nil && e.Memo != nil {
+		e.Memo.Link = l
+	}
+	return l
 }
 
 // meet finds or makes the link of a key that has none yet; it returns nil if the
@@ -219,6 +229,9 @@ func (s *Shard) Add(clock int64, frame uint64, f *Finding) {
 // Advance moves the watermark: what is due up to clock is found. It returns the
 // clock at which it wants to be called next, 0 if at none.
 func (s *Shard) Advance(clock int64) (next int64) {
+	if s.frozen && (s.next == 0 || clock < s.next) {
+		return s.next // as for nearly every packet
+	}
 	if !s.frozen && s.schedule.watching(clock) {
 		s.freeze()
 	}

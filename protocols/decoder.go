@@ -25,6 +25,8 @@ type Conversation struct {
 	// OpeningSeen tells that the TCP handshake was seen, so that Ends[0] is
 	// known to have opened the connection.
 	OpeningSeen bool
+	// Memo is handed on with every Event of the conversation; may be nil.
+	Memo *Memo
 }
 
 // Emit receives a decoded message. The Event is reused after the call returns.

@@ -214,7 +214,7 @@ func (d *Decoder) begin(dir protocols.Direction, at protocols.Stamp, h *LinkHead
 	ev.Time, ev.Clock, ev.Frame = at.Time, at.Clock, at.Frame
 	ev.Proto, ev.Transport = protocols.ProtoDNP3, d.conversation.Transport
 	ev.Src, ev.Dst = d.conversation.Ends[dir&1], d.conversation.Ends[dir.Other()&1]
-	ev.Detail = m
+	ev.Detail, ev.Memo = m, d.conversation.Memo
 	if h != nil {
 		m.Link, m.HasLink = *h, true
 		ev.FromClient = h.Dir

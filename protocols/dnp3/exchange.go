@@ -281,7 +281,7 @@ func (d *Decoder) unanswered(a *association, at protocols.Stamp) {
 	ev.Source, ev.Destination = a.master, a.outstation
 	ev.Sequence = uint16(a.requestSeq)
 	ev.RequestFrame = a.requestFrame
-	ev.Detail = m
+	ev.Detail, ev.Memo = m, d.conversation.Memo
 	ev.Violate(NoResponse, (at.Time-a.requestTime)/nanosecondsPerMillisecond, responseTimeout/nanosecondsPerMillisecond)
 	a.deadline, a.answered = 0, true
 	d.pool.Stats.Unanswered++

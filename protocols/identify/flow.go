@@ -24,6 +24,7 @@ const (
 type Flow struct {
 	router  *Router
 	conv    protocols.Conversation
+	memo    protocols.Memo
 	decoder protocols.Decoder
 	verdict verdict
 	// patient tells that a port makes a protocol of ours likely, so that what

@@ -61,6 +61,7 @@ func (r *Router) Open(conv protocols.Conversation) *Flow {
 	}
 	r.serial++
 	f.router, f.conv, f.serial = r, conv, r.serial
+	f.conv.Memo = &f.memo
 	f.patient = known(conv.Ends[0].Port) || known(conv.Ends[1].Port)
 	f.secure = conv.Ends[0].Port == modbus.PortTLS || conv.Ends[1].Port == modbus.PortTLS
 	return f

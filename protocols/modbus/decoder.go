@@ -253,6 +253,7 @@ func (d *Decoder) take(dir protocols.Direction, at protocols.Stamp, pdu []byte, 
 func (d *Decoder) address(e *protocols.Event, dir protocols.Direction) {
 	e.Transport = d.conv.Transport
 	e.Src, e.Dst = d.conv.Ends[dir], d.conv.Ends[dir.Other()]
+	e.Memo = d.conv.Memo
 	e.FromClient = d.roles.client == dir
 	e.RoleGuessed = d.roles.guessed()
 }
