@@ -73,7 +73,7 @@ const (
 	// wander is by how many of its own deviations a level may move away slowly
 	// in as long a time as learning took. What learning is too short to have
 	// seen cannot be called a deviation; what moves faster can.
-	wander = 0.5
+	wander = 1.0
 	// settleRows is the least history that a relation is fitted to.
 	settleRows = 120
 	// blockRows is how many rows of history are kept or given up together.
