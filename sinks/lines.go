@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -89,7 +90,7 @@ func CreateLines(path string, format Format, opt LinesOptions) (*Lines, error) {
 	if err != nil {
 		// A pipe or a device may not be readable.
 		if f, err = os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o640); err != nil {
-			return nil, fmt.Errorf("write alerts: %w", err)
+			return nil, fmt.Errorf("write alerts to %s: %w", path, reason(err))
 		}
 	}
 	log := &logFile{f: f, path: path, limit: opt.MaxBytes, keep: opt.Keep}
@@ -165,7 +166,7 @@ func createList(path string, format Format, opt LinesOptions) (*Lines, error) {
 	// Made now, so that a folder that cannot be written to is known at once.
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-		return nil, fmt.Errorf("write alerts to %s: %w", path, err)
+		return nil, fmt.Errorf("write alerts to %s: %w", path, reason(err))
 	}
 	l := NewLines(f, path, format, opt)
 	l.finish = func(err error) error {
@@ -242,7 +243,17 @@ func (l *Lines) put(n uint64) error {
 		l.torn = l.buf[written-1] != '\n'
 	}
 	l.report.Lost.Alerts += n
-	l.report.Problem = fmt.Sprintf("write alerts to %s: %v", l.name, err)
+	l.report.Problem = fmt.Sprintf("write alerts to %s: %v", l.name, reason(err))
+	return err
+}
+
+// reason is what the system says of a file, without the name of the temporary
+// one.
+func reason(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
 	return err
 }
 
@@ -269,7 +280,7 @@ func (l *Lines) Close(context.Context) error {
 			l.report.Lost.Add(l.report.Written)
 			l.report.Written = Counts{}
 		}
-		return fmt.Errorf("write alerts to %s: %w", l.name, err)
+		return fmt.Errorf("write alerts to %s: %w", l.name, reason(err))
 	}
 	if l.report.Lost.Alerts > 0 {
 		return fmt.Errorf("write alerts to %s: %s lost: %s", l.name, plural(l.report.Lost.Alerts, "alert"), l.report.Problem)

@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/weir-ics/weir/detect"
 )
@@ -12,12 +14,12 @@ import (
 func readBaseline(path string) (*detect.Baseline, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, usage(fmt.Errorf("read the baseline: %w", err))
+		return nil, usage(fmt.Errorf("read baseline %s: %w", path, reason(err)))
 	}
 	defer f.Close()
 	b, err := detect.LoadBaseline(f)
 	if err != nil {
-		return nil, usage(fmt.Errorf("read baseline %s: %w", path, err))
+		return nil, usage(fmt.Errorf("read baseline %s: %s", path, strings.TrimPrefix(err.Error(), "read baseline: ")))
 	}
 	return b, nil
 }
@@ -31,23 +33,85 @@ func (p *pipeline) saveBaseline(path string) error {
 	return saveBaseline(path, b)
 }
 
-// saveBaseline puts a baseline in place all at once, so that a power cut leaves
-// the old one or the new one.
-func saveBaseline(path string, b *detect.Baseline) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+// checkPlace tells whether a file can be put at path, before hours are spent on
+// what is to be in it.
+func checkPlace(path string) error {
+	p, err := newPlace(path)
 	if err != nil {
-		return fmt.Errorf("write the baseline: %w", err)
+		return usage(fmt.Errorf("write baseline %s: %w", path, reason(err)))
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("write baseline %s: %w", path, err), os.Remove(f.Name()))
+	return p.abandon()
+}
+
+// place is a file that appears at its path all at once, so that a power cut
+// leaves the old one or the new one.
+type place struct {
+	*os.File
+	path string // empty: a device, which is written to as it is
+	mode fs.FileMode
+}
+
+// newPlace begins a file that will be put at path. The owner and the mode of one
+// that is there stay: the sensor must be able to read what root approved.
+func newPlace(path string) (*place, error) {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	old, err := os.Stat(path)
+	switch {
+	case err == nil && old.IsDir():
+		return nil, errors.New("it is a directory")
+	case err == nil && !old.Mode().IsRegular():
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		return &place{File: f}, err
+	}
+	f, createErr := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if createErr != nil {
+		return nil, createErr
+	}
+	p := &place{f, path, 0o640}
+	if err == nil {
+		p.mode = old.Mode().Perm()
+		keepOwner(f, old)
+	}
+	return p, nil
+}
+
+// put ends the file and puts it in its place.
+func (p *place) put() error {
+	if p.path == "" {
+		return p.Close()
+	}
+	err := errors.Join(p.Chmod(p.mode), p.Sync(), p.Close())
+	if err == nil {
+		err = os.Rename(p.Name(), p.path)
+	}
+	if err != nil {
+		_ = os.Remove(p.Name())
+	}
+	return err
+}
+
+// abandon leaves the place as it was.
+func (p *place) abandon() error {
+	err := p.Close()
+	if p.path != "" {
+		err = errors.Join(err, os.Remove(p.Name()))
+	}
+	return err
+}
+
+func saveBaseline(path string, b *detect.Baseline) error {
+	p, err := newPlace(path)
+	if err == nil {
+		if err = b.Save(p); err != nil {
+			_ = p.abandon()
+		} else {
+			err = p.put()
 		}
-	}()
-	if err := b.Save(f); err != nil {
-		return errors.Join(err, f.Close())
 	}
-	if err := errors.Join(f.Chmod(0o640), f.Sync(), f.Close()); err != nil {
-		return err
+	if err != nil {
+		return fmt.Errorf("write baseline %s: %w", path, reason(err))
 	}
-	return os.Rename(f.Name(), path)
+	return nil
 }

@@ -19,26 +19,24 @@ import (
 )
 
 func newBaseline() *cobra.Command {
-	cmd := &cobra.Command{
+	return group(&cobra.Command{
 		Use:     "baseline",
 		GroupID: "look",
 		Short:   "Look at what was learned, compare and merge it, approve what is new",
-	}
-	cmd.AddCommand(newBaselineShow(), newBaselineDiff(), newBaselineMerge(),
+	}, newBaselineShow(), newBaselineDiff(), newBaselineMerge(),
 		newDecide(detect.Approve, "approve BASELINE ALERT...", "Say that what alerts are about is normal: it is learned and not alerted again",
 			`An approval covers everything new between the same two hosts, as long as it is
 no more dangerous than what was approved: who approves a new reading does not
 approve a command.`),
 		newDecide(detect.Mute, "mute BASELINE ALERT...", "Keep silent about alerts without learning what they are about",
 			`A mute keeps silent about exactly what the alert is about.`))
-	return cmd
 }
 
 func newBaselineShow() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show BASELINE",
 		Short: "Print what was learned, link by link, and how far the learning is",
-		Args:  cobra.ExactArgs(1),
+		Args:  between(1, 1, "one baseline"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b, err := readBaseline(args[0])
 			if err != nil {
@@ -60,7 +58,7 @@ func newBaselineDiff() *cobra.Command {
 	return &cobra.Command{
 		Use:   "diff EARLIER LATER",
 		Short: "Print what changed between two baselines; status 1 if anything did",
-		Args:  cobra.ExactArgs(2),
+		Args:  between(2, 2, "two baselines"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := readBaseline(args[0])
 			if err != nil {
@@ -84,7 +82,7 @@ func newBaselineMerge() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "merge BASELINE... -o MERGED",
 		Short: "Merge baselines: two weeks of one site, or two sites",
-		Args:  cobra.MinimumNArgs(2),
+		Args:  between(2, 0, "at least two baselines"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if output == "" {
 				return usage(errors.New("weir baseline merge needs -o MERGED"))
@@ -131,7 +129,7 @@ The decision is written into the baseline, with who, when and why. Alerts are
 named by their ids; they are looked up in the file that --alerts of weir replay
 or alerts.file of weir run wrote.`,
 		Example: fmt.Sprintf(`  weir baseline %s plant.json b9f553cb72e6ae00 --alerts alerts.jsonl --why "new historian, work order 4711" --for 90d`, action),
-		Args:    cobra.MinimumNArgs(2),
+		Args:    between(2, 0, "a baseline and the ids of alerts"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if alerts == "" || why == "" {
 				return usage(fmt.Errorf("weir baseline %s needs --alerts FILE and --why TEXT", action))

@@ -37,13 +37,13 @@ input, that completed the message.`,
 			if err != nil {
 				return err
 			}
-			d := &decodeJob{all: all, format: appendMessage, out: bufio.NewWriterSize(out, 1<<16)}
+			d := &decodeJob{all: all, output: output, format: appendMessage, out: bufio.NewWriterSize(out, 1<<16)}
 			if header != "" {
 				d.buf = append(append(d.buf, header...), '\n')
 			}
 			err = d.run(cmd, args)
 			if e := closeOut(); err == nil && e != nil {
-				err = partial(fmt.Errorf("write %s: %w", output, e))
+				err = unwritten(output, e)
 			}
 			if stats {
 				for _, c := range d.counters {
@@ -81,13 +81,14 @@ func create(path string, stdout io.Writer) (w io.Writer, closeFile func() error,
 	}
 	f, err := os.Create(path)
 	if err != nil {
-		return nil, nil, usage(fmt.Errorf("open the output: %w", err))
+		return nil, nil, usage(fmt.Errorf("write %s: %w", path, reason(err)))
 	}
 	return f, f.Close, nil
 }
 
 type decodeJob struct {
 	all      bool
+	output   string
 	format   func([]byte, *protocols.Event) []byte
 	out      *bufio.Writer
 	buf      []byte
@@ -103,9 +104,9 @@ func (d *decodeJob) run(cmd *cobra.Command, paths []string) error {
 	err := engine.Run(cmd.Context(), in, func(int64) error { return d.flush() })
 	d.counters = gather(engine, []*worker{w})
 	if err != nil {
-		return partial(fmt.Errorf("write the messages: %w", err))
+		return unwritten(d.output, err)
 	}
-	return in.end()
+	return in.end(cmd.Context())
 }
 
 func (d *decodeJob) message(e *protocols.Event) {

@@ -124,6 +124,9 @@ func demo(cmd *cobra.Command, seed uint64, storePath, listen string, serve bool)
 		return errors.Join(err, outlets.abandon())
 	}
 	took := time.Since(began)
+	if cmd.Context().Err() != nil {
+		return errors.Join(partial(errors.New("interrupted")), outlets.abandon())
+	}
 	if err := outlets.endRun(p.status("simulated plant", false), fmt.Sprintf("%d alerts", len(p.summary.alerts))); err != nil {
 		return err
 	}
@@ -141,7 +144,7 @@ func demo(cmd *cobra.Command, seed uint64, storePath, listen string, serve bool)
 	findings := matchLabels(labels, alerts)
 	printFound(out, findings, alerts, p.summary.raised)
 
-	if cmd.Context().Err() != nil || !serve {
+	if !serve {
 		fmt.Fprintf(out, "\nLook at it: weir serve %s   and open http://%s/\n", storePath, defaultConfig().Console.Listen)
 		return p.close()
 	}

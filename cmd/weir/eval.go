@@ -159,7 +159,11 @@ func (e *evaluation) add(cmd *cobra.Command, paths, labels []string) error {
 	if err := p.run(cmd.Context(), in); err != nil {
 		return err
 	}
-	e.unread = errors.Join(e.unread, in.end())
+	unread := in.end(cmd.Context())
+	if unread == errInterrupted { // the scores of a part would be taken for those of the whole
+		return partial(errors.New("interrupted"))
+	}
+	e.unread = errors.Join(e.unread, unread)
 	e.Experiments++
 	e.score(p, &set)
 	return nil

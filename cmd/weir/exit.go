@@ -1,6 +1,10 @@
 package main
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
 
 // The exit statuses of weir.
 const (
@@ -36,6 +40,37 @@ func partial(err error) error {
 
 // errSaid ends a command with exit status 1 after all has been said.
 var errSaid = &statusError{exitPartial, errors.New("")}
+
+// errInterrupted ends a command that ctrl-C or SIGTERM cut short.
+var errInterrupted = &statusError{exitPartial, errors.New("interrupted: the result holds what was read up to then")}
+
+// errStopped is what a writer says that ends because the command was interrupted.
+var errStopped = errors.New("interrupted")
+
+// unwritten says why the file at path is not written, or not whole. It returns
+// nil if err is nil.
+func unwritten(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, errStopped) {
+		return partial(fmt.Errorf("interrupted: %s is incomplete", path))
+	}
+	if path == "" || path == "-" {
+		path = "standard output"
+	}
+	return partial(fmt.Errorf("write %s: %w", path, reason(err)))
+}
+
+// reason is what the system says of a file, without the name, which the caller
+// knows better.
+func reason(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
 
 // exitStatus is the status for the error that a command ended with.
 func exitStatus(err error) int {

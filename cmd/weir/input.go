@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -60,14 +61,18 @@ func (in *input) follow() {
 	}
 }
 
-// end takes the bar away and returns errSaid if something could not be read.
-func (in *input) end() error {
+// end takes the bar away, and returns an error if the reading was interrupted,
+// or errSaid if something could not be read.
+func (in *input) end(ctx context.Context) error {
 	in.once.Do(func() {
 		close(in.stop)
 		if in.bar != nil {
 			_ = in.bar.Finish()
 		}
 	})
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
 	if len(in.Errors()) > 0 {
 		return errSaid
 	}

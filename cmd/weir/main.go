@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -18,8 +19,10 @@ func runMain() error {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second ctrl-C ends at once
 	err := newRoot().ExecuteContext(ctx)
-	if err != nil && err.Error() != "" {
-		fmt.Fprintf(os.Stderr, "weir: %v\n", err)
+	if err != nil {
+		for _, line := range strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' }) { // several problems are a line each
+			fmt.Fprintf(os.Stderr, "weir: %s\n", line)
+		}
 	}
 	return err
 }

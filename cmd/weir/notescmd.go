@@ -38,7 +38,7 @@ func newNotes() *cobra.Command {
 	match := &cobra.Command{
 		Use:   "match [STORE]",
 		Short: "Match the notes to the assets in a store that replay or run wrote",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  between(0, 1, "one store"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := defaultConfig().Store.Path
 			if len(args) == 1 {
@@ -51,8 +51,7 @@ func newNotes() *cobra.Command {
 			return matchNotes(cmd, library, path)
 		},
 	}
-	cmd.AddCommand(list, match)
-	return cmd
+	return group(cmd, list, match)
 }
 
 func matchNotes(cmd *cobra.Command, library *notes.Library, path string) error {

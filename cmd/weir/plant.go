@@ -29,13 +29,11 @@ func plantTags() (*tags.List, error) {
 }
 
 func newPlant() *cobra.Command {
-	cmd := &cobra.Command{
+	return group(&cobra.Command{
 		Use:     "plant",
 		GroupID: "plant",
 		Short:   "Simulate the plant, write labelled captures, turn process values into traffic",
-	}
-	cmd.AddCommand(newPlantAttacks(), newPlantTags(), newPlantWrite(), newPlantCSV(), newPlantLoad(), newPlantRun())
-	return cmd
+	}, newPlantAttacks(), newPlantTags(), newPlantWrite(), newPlantCSV(), newPlantLoad(), newPlantRun())
 }
 
 func newPlantAttacks() *cobra.Command {
@@ -84,12 +82,7 @@ file, far faster than real time. The same seed and options give the same bytes.
 An attack is KIND@OFFSET or KIND@OFFSET+DURATION; weir plant attacks lists them.`,
 		Example: `  weir plant write day.pcap --duration 24h
   weir plant write test.pcap --duration 2h --attack write.new-host@90m --attack poll.stopped@100m+10m --labels test.jsonl`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usage(fmt.Errorf("weir plant write needs one file to write; see 'weir plant write --help'"))
-			}
-			return nil
-		},
+		Args: between(1, 1, "one file to write"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.Duration, s.Poll = time.Duration(length), time.Duration(poll)
 			if start != "" {
@@ -195,7 +188,7 @@ func writePlant(cmd *cobra.Command, s *plant.Scenario, path, labels, frames, tag
 	}
 	done, err := s.WriteLabeled(&interrupted{w, cmd.Context().Err}, marks)
 	if err = errors.Join(err, w.Flush(), closeOut(), closeMarks()); err != nil {
-		return partial(fmt.Errorf("write %s: %w", path, err))
+		return unwritten(path, err)
 	}
 	if labels != "" {
 		if err := writeTo(cmd, labels, done.Write); err != nil {
@@ -216,7 +209,7 @@ type interrupted struct {
 
 func (w *interrupted) Write(b []byte) (int, error) {
 	if err := w.done(); err != nil {
-		return 0, errors.New("interrupted")
+		return 0, errStopped
 	}
 	return w.w.Write(b)
 }
@@ -226,10 +219,7 @@ func writeTo(cmd *cobra.Command, path string, f func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(f(w), closeFile()); err != nil {
-		return partial(fmt.Errorf("write %s: %w", path, err))
-	}
-	return nil
+	return unwritten(path, errors.Join(f(w), closeFile()))
 }
 
 func newPlantCSV() *cobra.Command {
@@ -300,7 +290,10 @@ func convertCSV(cmd *cobra.Command, o *plant.CSVOptions, path, output, labels, r
 	}
 	w := bufio.NewWriterSize(out, 1<<20)
 	r, err := plant.ConvertCSV(in, &interrupted{w, cmd.Context().Err}, *o)
-	if err = errors.Join(err, w.Flush(), closeOut(), closeRows()); err != nil {
+	if e := errors.Join(w.Flush(), closeOut(), closeRows()); e != nil || errors.Is(err, errStopped) {
+		return unwritten(output, errors.Join(err, e))
+	}
+	if err != nil {
 		return partial(fmt.Errorf("%s: %w", path, err))
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s rows (times read as %s, %s apart) became %s packets; %s cells held no number, %s rows came late\n",
@@ -326,23 +319,18 @@ func newPlantLoad() *cobra.Command {
 		Use:   "load KIND FILE.pcap",
 		Short: "Write a large capture for measuring speed",
 		Long:  "Write a large capture for measuring speed. The same options give the same bytes. The kinds:\n\n" + strings.Join(kinds, "\n"),
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 2 {
-				return usage(errors.New("weir plant load needs a kind and a file to write; see 'weir plant load --help'"))
-			}
-			return nil
-		},
+		Args:  between(2, 2, "a kind and a file to write"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l.Kind = args[0]
+			if !slices.ContainsFunc(plant.LoadKinds(), func(k [2]string) bool { return k[0] == l.Kind }) {
+				return usage(fmt.Errorf("there is no kind of load %q; see 'weir plant load --help'", l.Kind))
+			}
 			out, closeOut, err := create(args[1], cmd.OutOrStdout())
 			if err != nil {
 				return err
 			}
 			w := bufio.NewWriterSize(out, 1<<20)
-			if err := errors.Join(l.Write(&interrupted{w, cmd.Context().Err}), w.Flush(), closeOut()); err != nil {
-				return partial(fmt.Errorf("write %s: %w", args[1], err))
-			}
-			return nil
+			return unwritten(args[1], errors.Join(l.Write(&interrupted{w, cmd.Context().Err}), w.Flush(), closeOut()))
 		},
 	}
 	f := cmd.Flags()

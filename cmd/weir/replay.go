@@ -147,17 +147,20 @@ type replayJob struct {
 }
 
 func (j *replayJob) run(options pipelineOptions) error {
-	stderr := j.cmd.ErrOrStderr()
-	var events *bufio.Writer
+	if j.flags.save != "" {
+		if err := checkPlace(j.flags.save); err != nil {
+			return err
+		}
+	}
 	closeEvents := func() error { return nil }
 	if j.flags.events != "" {
 		w, closeFile, err := create(j.flags.events, j.cmd.OutOrStdout())
 		if err != nil {
 			return err
 		}
-		events = bufio.NewWriterSize(w, 1<<16)
+		events := &eventLines{w: bufio.NewWriterSize(w, 1<<16)}
 		options.events = events
-		closeEvents = func() error { return errors.Join(events.Flush(), closeFile()) }
+		closeEvents = func() error { return unwritten(j.flags.events, errors.Join(events.flush(), closeFile())) }
 	}
 	log, err := newLogger(j.cmd, j.config)
 	if err != nil {
@@ -175,12 +178,12 @@ func (j *replayJob) run(options pipelineOptions) error {
 	if err != nil {
 		return usage(errors.Join(err, outlets.abandon()))
 	}
-	in := openInput(j.paths, j.cmd.InOrStdin(), stderr, true)
+	in := openInput(j.paths, j.cmd.InOrStdin(), j.cmd.ErrOrStderr(), true)
 	defer in.Close()
 	began := time.Now()
 	runErr := p.run(j.cmd.Context(), in)
 	took := time.Since(began)
-	unread := in.end()
+	unread := in.end(j.cmd.Context())
 
 	var problems []error
 	if runErr != nil {
@@ -193,7 +196,7 @@ func (j *replayJob) run(options pipelineOptions) error {
 		problems = append(problems, err)
 	}
 	if err := closeEvents(); err != nil {
-		problems = append(problems, fmt.Errorf("write %s: %w", j.flags.events, err))
+		problems = append(problems, err)
 	}
 	if j.flags.save != "" {
 		if err := p.saveBaseline(j.flags.save); err != nil {
@@ -201,14 +204,27 @@ func (j *replayJob) run(options pipelineOptions) error {
 		}
 	}
 	j.report(p, outlets, took)
-	if j.cmd.Context().Err() != nil {
-		problems = append(problems, errors.New("interrupted: the result holds what was read up to then"))
-	}
 	if len(problems) == 0 {
 		return unread
 	}
-	return partial(errors.Join(problems...))
+	return partial(errors.Join(append(problems, unread)...))
 }
+
+// eventLines writes the lines of --events. A disk that is full must not end the
+// watching: what comes after an error is left out, and flush returns it.
+type eventLines struct {
+	w   *bufio.Writer
+	err error
+}
+
+func (e *eventLines) Write(b []byte) (int, error) {
+	if e.err == nil {
+		_, e.err = e.w.Write(b)
+	}
+	return len(b), nil
+}
+
+func (e *eventLines) flush() error { return errors.Join(e.err, e.w.Flush()) }
 
 func (j *replayJob) report(p *pipeline, o *outlets, took time.Duration) {
 	out := j.cmd.OutOrStdout()

@@ -29,19 +29,20 @@ anything on a monitored interface.
 Several files are one capture in time order; - is standard input; .gz and .zst
 are read as they are. Exit status: 0 done; 1 done, but something could not be
 read or written; 2 the command line or a configuration is wrong.`,
+		Version:       versionLine(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(fmt.Errorf("%w; see '%s --help'", err, cmd.CommandPath()))
 	})
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddGroup(
 		&cobra.Group{ID: "main", Title: "The main job:"},
 		&cobra.Group{ID: "look", Title: "What was learned and found:"},
 		&cobra.Group{ID: "plant", Title: "The simulated plant:"},
 	)
-	root.AddCommand(newBaseline(), newDecode(), newDemo(), newEval(), newLearn(), newNotes(), newPlant(), newReplay(), newRules(), newRun(), newServe(), newTags(), newVersion())
-	return root
+	return group(root, newBaseline(), newDecode(), newDemo(), newEval(), newLearn(), newNotes(), newPlant(), newReplay(), newRules(), newRun(), newServe(), newTags(), newVersion())
 }
 
 func newVersion() *cobra.Command {
@@ -73,7 +74,8 @@ func versionLine() string {
 	return fmt.Sprintf("weir %s%s %s %s/%s", v, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// noArgs and someFiles say what is wrong with the arguments, in weir's voice.
+// noArgs, someFiles and between say what is wrong with the arguments, in weir's
+// voice and with the status of a wrong command line.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usage(fmt.Errorf("%s takes no argument, got %q; see '%s --help'", cmd.CommandPath(), args[0], cmd.CommandPath()))
@@ -86,4 +88,34 @@ func someFiles(cmd *cobra.Command, args []string) error {
 		return usage(fmt.Errorf("%s needs at least one capture file (- for standard input); see '%s --help'", cmd.CommandPath(), cmd.CommandPath()))
 	}
 	return nil
+}
+
+// between asks for at least and at most so many arguments (at most 0: any
+// number), which what names.
+func between(least, most int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < least || most > 0 && len(args) > most {
+			return usage(fmt.Errorf("%s takes %s, got %d; see '%s --help'", cmd.CommandPath(), what, len(args), cmd.CommandPath()))
+		}
+		return nil
+	}
+}
+
+// group makes a command of commands: without one it prints its help, and an
+// unknown one is a mistake of the command line.
+func group(cmd *cobra.Command, of ...*cobra.Command) *cobra.Command {
+	cmd.AddCommand(of...)
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		said := fmt.Sprintf("there is no command %q in %s", args[0], cmd.CommandPath())
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			said += fmt.Sprintf(" (did you mean %q?)", near[0])
+		}
+		return usage(fmt.Errorf("%s; see '%s --help'", said, cmd.CommandPath()))
+	}
+	cmd.Args, cmd.DisableFlagsInUseLine = cobra.ArbitraryArgs, true
+	return cmd
 }

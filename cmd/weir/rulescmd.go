@@ -12,11 +12,6 @@ import (
 )
 
 func newRules() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "rules",
-		GroupID: "look",
-		Short:   "List, check and test the rules for what is bad on any plant",
-	}
 	var more []string
 	list := &cobra.Command{
 		Use:   "list",
@@ -36,7 +31,7 @@ func newRules() *cobra.Command {
 	check := &cobra.Command{
 		Use:   "check FILE...",
 		Short: "Read rules and say what is wrong with them, with file, line and column",
-		Args:  cobra.MinimumNArgs(1),
+		Args:  between(1, 0, "at least one file or folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			set, err := rules.Load(args...)
 			if err != nil {
@@ -68,6 +63,9 @@ func newRules() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.AddCommand(list, check, test)
-	return cmd
+	return group(&cobra.Command{
+		Use:     "rules",
+		GroupID: "look",
+		Short:   "List, check and test the rules for what is bad on any plant",
+	}, list, check, test)
 }

@@ -82,6 +82,9 @@ func run(cmd *cobra.Command, c *config) error {
 	options.settings.ArmAtStart = true
 	options.schedule = detect.LearnFor(time.Duration(c.Learn.Duration))
 	if c.Learn.Baseline != "" {
+		if err := checkPlace(c.Learn.Baseline); err != nil {
+			return err
+		}
 		b, err := readBaseline(c.Learn.Baseline)
 		switch {
 		case err == nil:

@@ -31,12 +31,7 @@ listens on this machine only unless told otherwise, sends nothing anywhere and
 needs no internet. weir run has the console built in.`,
 		Example: `  weir serve
   weir serve plant.db --listen 127.0.0.1:9000`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usage(fmt.Errorf("weir serve takes one store, got %d; see 'weir serve --help'", len(args)))
-			}
-			return nil
-		},
+		Args: between(0, 1, "one store"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := loadConfig(configPath)
 			if err != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 func newTags() *cobra.Command {
-	cmd := &cobra.Command{
+	return group(&cobra.Command{
 		Use:     "tags",
 		GroupID: "look",
 		Short:   "Infer the types of registers from traffic, export and check tag lists",
@@ -20,9 +20,7 @@ func newTags() *cobra.Command {
 name, type, order, scale, offset, engineering unit, limits) gives names and types;
 without one weir infers types while it learns. Export what was inferred, edit it,
 and give it back with --tags.`,
-	}
-	cmd.AddCommand(newTagsInfer(), newTagsExport(), newTagsCheck())
-	return cmd
+	}, newTagsInfer(), newTagsExport(), newTagsCheck())
 }
 
 func newTagsInfer() *cobra.Command {
@@ -52,7 +50,7 @@ func newTagsInfer() *cobra.Command {
 				return partial(err)
 			}
 			p.settle(p.last)
-			return errors.Join(saveTags(cmd, output, p.tags), in.end())
+			return errors.Join(saveTags(cmd, output, p.tags), in.end(cmd.Context()))
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "write to a file instead of standard output")
@@ -65,7 +63,7 @@ func newTagsExport() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export BASELINE",
 		Short: "Print the types that a baseline learned as a tag list",
-		Args:  cobra.ExactArgs(1),
+		Args:  between(1, 1, "one baseline"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b, err := readBaseline(args[0])
 			if err != nil {
@@ -89,7 +87,7 @@ func newTagsCheck() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check FILE",
 		Short: "Read a tag list and say what is wrong with it, with file, line and column",
-		Args:  cobra.ExactArgs(1),
+		Args:  between(1, 1, "one tag list"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			list, err := readTags(args[0])
 			if err != nil {
