@@ -56,6 +56,20 @@ type Object struct {
 	baseState baseState
 }
 
+// addObject makes room for one more object header, empty. It does so in place: to
+// append one cost a copy of 80 octets, 5 % of the time of a response of events.
+func (m *Message) addObject() *Object {
+	n := len(m.Objects)
+	if n == cap(m.Objects) {
+		m.Objects = append(m.Objects, Object{})
+		return &m.Objects[n]
+	}
+	m.Objects = m.Objects[:n+1]
+	o := &m.Objects[n]
+	*o = Object{}
+	return o
+}
+
 // baseState is what is known of a common time of occurrence.
 type baseState uint8
 

@@ -48,8 +48,9 @@ func decodeHeader(m *Message, ev *protocols.Event, body []byte, f *function, r *
 		ev.Violate(ObjectLength, int64(len(body)), 3)
 		return body, false
 	}
-	m.Objects = append(m.Objects, Object{Group: body[0], Variation: body[1], Qualifier: body[2], base: r.base, baseState: r.baseState})
-	o := &m.Objects[len(m.Objects)-1]
+	o := m.addObject()
+	o.Group, o.Variation, o.Qualifier = body[0], body[1], body[2]
+	o.base, o.baseState = r.base, r.baseState
 	q := &qualifiers[o.Qualifier]
 	if !q.valid {
 		ev.Violate(Qualifier, int64(o.Qualifier), int64(o.Qualifier&0x0F))
