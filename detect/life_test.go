@@ -656,3 +656,37 @@ func TestTheBaselineIsShownWithHowFarLearningIs(t *testing.T) {
 		}
 	}
 }
+
+// A valve that was moved to where it never was makes its range alert come and
+// go for days. That is one thing, or a few, and not one each time.
+func TestAConditionThatKeepsComingBackBecomesOneAlert(t *testing.T) {
+	settings := detect.Defaults()
+	schedule := detect.WatchOnly()
+	site := detect.NewSite(settings, schedule, nil, nil)
+	kind := &detect.Kind{Name: "value.test"}
+	ids, lasted := map[string]bool{}, int64(0)
+	clock := int64(1e18)
+	step := func(f *detect.Finding) {
+		if f != nil {
+			site.Add(clock, 1, f)
+		}
+		for _, a := range site.Step(clock).Alerts {
+			ids[a.ID] = true
+			lasted = max(lasted, a.End-a.Start)
+		}
+	}
+	const times = 100
+	for range times { // every 20 minutes, for a minute
+		step(&detect.Finding{Kind: kind, Key: "x", Start: clock, Time: clock, Function: -1, Title: "x"})
+		clock += int64(time.Minute)
+		step(&detect.Finding{Kind: kind, Key: "x", Clear: true, Time: clock, Function: -1})
+		clock += int64(19 * time.Minute)
+		step(nil)
+	}
+	if len(ids) > 4 {
+		t.Errorf("%d alerts for a condition that came %d times, want few", len(ids), times)
+	}
+	if lasted < int64(12*time.Hour) {
+		t.Errorf("the longest alert lasted %v, want it to hold on", time.Duration(lasted))
+	}
+}

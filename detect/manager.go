@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"sort"
+	"time"
 
 	"github.com/weir-ics/weir/protocols"
 )
@@ -34,7 +35,17 @@ type life struct {
 	// ending is when the condition ended, 0 while it lasts. It is cleared once
 	// it has not come back for a while, so that what comes and goes is one alert.
 	ending int64
+	// flaps is how often in a row it came back soon after it was cleared. Each
+	// time it must stay away for twice as long before it is cleared again.
+	flaps int
 }
+
+// maxFlaps bounds how long a condition that comes and goes is waited for:
+// ClearHold doubled so many times. flapWindow is how soon is soon.
+const (
+	maxFlaps   = 7
+	flapWindow = int64(24 * time.Hour)
+)
 
 type lifeKey struct{ kind, key string }
 
@@ -88,7 +99,7 @@ func (m *manager) take(f *Finding, clock int64) {
 		if l != nil && l.open && l.ending == 0 {
 			l.ending = clock
 			l.alert.End = max(l.alert.End, f.Time)
-			m.due(clock + int64(m.settings.ClearHold))
+			m.due(clock + int64(m.settings.ClearHold)<<l.flaps)
 		}
 		return
 	}
@@ -107,6 +118,10 @@ func (m *manager) take(f *Finding, clock int64) {
 		m.lives[key] = l
 	} else {
 		l.episode++
+		if l.flaps++; clock-l.seen > flapWindow {
+			l.flaps = 0
+		}
+		l.flaps = min(l.flaps, maxFlaps)
 	}
 	l.open = true
 	l.seen, l.ending = clock, 0
@@ -220,7 +235,7 @@ func (m *manager) endOf(l *life) (end int64, ok bool) {
 	case !l.open:
 		return 0, false
 	case l.ending != 0:
-		return l.ending + int64(m.settings.ClearHold), true
+		return l.ending + int64(m.settings.ClearHold)<<l.flaps, true
 	case conditions[l.alert.Kind]:
 		return 0, false
 	}
