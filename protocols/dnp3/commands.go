@@ -44,7 +44,8 @@ func (o *Object) noteCommand(ev *protocols.Event, object []byte, index uint32, s
 			ev.Violate(ControlStatus, int64(status), 0)
 		}
 	}
-	if o.Group == 12 {
+	// A pattern mask behind a size prefix may be of no octets.
+	if o.Group == 12 && len(object) > 0 {
 		checkControl(ev, object)
 	}
 }
