@@ -112,7 +112,7 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 	for range max(1, o.workers) {
 		l := &lane{shard: detect.NewShard(o.settings, o.schedule, o.baseline), matcher: o.rules.NewMatcher(), keep: o.events != nil}
 		if o.process != nil || o.infer || len(o.outlets) > 0 {
-			l.extractor = tags.NewExtractor(p.tags, tags.Settings{MaxSeries: o.maxPoints, Learn: o.baseline == nil})
+			l.extractor = tags.NewExtractor(p.tags, tags.Settings{MaxSeries: o.maxPoints, Learn: o.baseline == nil, Until: o.schedule.WatchFrom})
 		}
 		l.worker = newWorker(l.observe, l.shard.Advance)
 		p.lanes = append(p.lanes, l)
@@ -215,8 +215,7 @@ func (p *pipeline) judge(clock int64) {
 	if from := p.schedule.WatchFrom(); !p.settled && from <= clock {
 		learned := sort.Search(len(p.samples), func(i int) bool { return p.samples[i].Clock >= from })
 		p.observe(p.samples[:learned])
-		raw := p.settle(from)
-		rest := slices.DeleteFunc(p.samples[learned:], func(s detect.Sample) bool { return raw[s.Series] })
+		rest := tags.Convert(p.samples[learned:], p.settle(from))
 		p.samples = p.samples[:learned+len(rest)]
 		p.observe(rest)
 	} else {
@@ -244,25 +243,20 @@ func (p *pipeline) observe(samples []detect.Sample) {
 
 // settle ends the learning of values: registers have the types that were
 // inferred from then on, and the process model watches. It returns the series
-// of single registers that typed ones took the place of; what they still bring
-// in this step is left out.
-func (p *pipeline) settle(from int64) map[*detect.Series]bool {
+// that take the place of single registers.
+func (p *pipeline) settle(from int64) []tags.Retyped {
 	p.settled = true
-	raw := map[*detect.Series]bool{}
 	var extractors []*tags.Extractor
 	for _, l := range p.lanes {
 		if l.extractor != nil {
 			extractors = append(extractors, l.extractor)
 		}
 	}
+	var retyped []tags.Retyped
 	if len(extractors) > 0 {
-		var retyped []tags.Retyped
 		p.tags, retyped = tags.Settle(p.tags, extractors...)
-		for _, r := range retyped {
-			for _, s := range r.Raw {
-				raw[s] = true
-			}
-			if p.process != nil {
+		if p.process != nil {
+			for _, r := range retyped {
 				p.process.Retype(r.Raw, r.Typed, r.Decode)
 			}
 		}
@@ -270,7 +264,7 @@ func (p *pipeline) settle(from int64) map[*detect.Series]bool {
 	if p.process != nil {
 		p.process.Watch(from)
 	}
-	return raw
+	return retyped
 }
 
 // baseline is what was learned, the process model included, whose learning it
