@@ -354,12 +354,16 @@ func (m *manager) foldedWords() string {
 func (m *manager) finish() {
 	var due []*life
 	for _, l := range m.lives {
-		if l.open && l.told != l.alert.Count {
+		if l.open && (l.ending != 0 || l.told != l.alert.Count) {
 			due = append(due, l)
 		}
 	}
 	sortLives(due)
 	for _, l := range due {
+		if l.ending != 0 { // over, and nobody will wait any longer whether it comes back
+			m.clear(l, l.alert.End)
+			continue
+		}
 		l.told = l.alert.Count
 		l.alert.State = Updated
 		m.emit(l)
