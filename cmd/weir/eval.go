@@ -5,19 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"runtime"
 	"slices"
-	"sort"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/weir-ics/weir/detect"
 	"github.com/weir-ics/weir/detect/score"
-	"github.com/weir-ics/weir/plant"
 	"github.com/weir-ics/weir/protocols"
 )
 
@@ -33,11 +28,12 @@ func newEval() *cobra.Command {
 		Long: `Replay captures and score the alerts against labels of what was really done:
 found and missed, precision, recall and F1, false alarms a day, time to detect;
 by event, and by frame or row where the labels have them. Only what comes after
-the learning counts.
+the learning counts: labels, alerts, frames and rows before it are left out.
 
 Labels are the JSON lines of weir plant write, "frame;0|1" lines, a CSV with
 columns start and end, or the row labels of weir plant csv; --labels may be
-repeated. With row labels the scores of BATADAL (S) and SKAB (F1, FAR, MAR) are
+repeated. Malicious frames less than a minute apart are one attack, found by an
+alert that points at one of them. With row labels the scores of BATADAL (S) and SKAB (F1, FAR, MAR) are
 printed by their definitions. With --each every FILE is an experiment of its own,
 with the labels at the same place, and the counts are added up.`,
 		Example: `  weir plant write a.pcap -d 2h --attack write.from-plc@90m --labels a.jsonl
@@ -93,8 +89,8 @@ type evaluation struct {
 
 	Experiments int             `json:"experiments"`
 	Alerts      int             `json:"alerts"`
-	Events      *score.Events   `json:"events,omitempty"`
-	Frames      *score.Counts   `json:"frames,omitempty"`
+	Events      *eventScore     `json:"events,omitempty"`
+	Frames      *frameScore     `json:"frames,omitempty"`
 	Rows        *rowScore       `json:"rows,omitempty"`
 	BATADAL     *score.BATADAL  `json:"batadal,omitempty"`
 	Labels      []evaluateLabel `json:"labels,omitempty"`
@@ -102,6 +98,42 @@ type evaluation struct {
 	said    []bool
 	attacks [][2]int
 	unread  error
+}
+
+// eventScore is by event, with what follows from the counts. The delays are in
+// seconds, null if nothing was found.
+type eventScore struct {
+	score.Events
+	Precision   float64  `json:"precision"`
+	Recall      float64  `json:"recall"`
+	F1          float64  `json:"f1"`
+	FalsePerDay float64  `json:"false_per_day"`
+	MeanDelay   *float64 `json:"mean_delay"`
+	MedianDelay *float64 `json:"median_delay"`
+	WorstDelay  *float64 `json:"worst_delay"`
+}
+
+func (s *eventScore) add(one score.Events) {
+	v := s.Plus(one)
+	*s = eventScore{Events: v, Precision: v.Precision(), Recall: v.Recall(), F1: v.F1(), FalsePerDay: v.FalsePerDay()}
+	if len(v.Delays) > 0 {
+		d := slices.Sorted(slices.Values(v.Delays))
+		mean := v.MeanDelay()
+		s.MeanDelay, s.MedianDelay, s.WorstDelay = &mean, &d[len(d)/2], &d[len(d)-1]
+	}
+}
+
+// frameScore is by frame.
+type frameScore struct {
+	score.Counts
+	Precision float64 `json:"precision"`
+	Recall    float64 `json:"recall"`
+	F1        float64 `json:"f1"`
+}
+
+func (s *frameScore) add(one score.Counts) {
+	c := s.Plus(one)
+	*s = frameScore{c, c.Precision(), c.Recall(), c.F1()}
 }
 
 // rowScore is by row, with the names that SKAB uses.
@@ -112,6 +144,11 @@ type rowScore struct {
 	F1        float64 `json:"f1"`
 	FAR       float64 `json:"far"`
 	MAR       float64 `json:"mar"`
+}
+
+func (s *rowScore) add(one score.Counts) {
+	c := s.Plus(one)
+	*s = rowScore{c, c.Precision(), c.Recall(), c.F1(), c.FAR(), c.MAR()}
 }
 
 // evaluateLabel is what became of one label.
@@ -156,7 +193,8 @@ func (e *evaluation) add(cmd *cobra.Command, paths, labels []string) error {
 	}
 	in := openInput(paths, cmd.InOrStdin(), cmd.ErrOrStderr(), true)
 	defer in.Close()
-	if err := p.run(cmd.Context(), in); err != nil {
+	timed := &timedSource{Source: in, times: make([]int64, len(set.frames))}
+	if err := p.run(cmd.Context(), timed); err != nil {
 		return err
 	}
 	unread := in.end(cmd.Context())
@@ -164,146 +202,19 @@ func (e *evaluation) add(cmd *cobra.Command, paths, labels []string) error {
 		return partial(errors.New("interrupted"))
 	}
 	e.unread = errors.Join(e.unread, unread)
+	if packets := p.summary.counter("packets"); uint64(len(set.frames)) > packets+1 {
+		return usage(fmt.Errorf("the labels tell of %s frames, and the input has %s: they are of another capture",
+			grouped(uint64(len(set.frames)-1)), grouped(packets)))
+	}
+	if p.schedule.WatchFrom() > p.last {
+		fmt.Fprintln(cmd.ErrOrStderr(), "weir: nothing was watched against a normal, only rules and broken standards are scored: add --learn DURATION, or --baseline FILE")
+	}
 	e.Experiments++
-	e.score(p, &set)
+	e.score(p, &set, timed.times)
 	return nil
 }
 
-func (e *evaluation) score(p *pipeline, set *labelSet) {
-	var alerts []detect.Alert
-	var raised, lasted []score.Interval
-	watched := score.Interval{Start: max(p.first, p.schedule.WatchFrom()), End: p.last}
-	for _, a := range p.summary.final() {
-		if a.Severity < e.least || !strings.HasPrefix(a.Kind.Name, e.kinds) {
-			continue
-		}
-		alerts = append(alerts, a)
-		raised = append(raised, score.Interval{Start: min(p.summary.raised[a.ID].at, a.End), End: a.End})
-		lasted = append(lasted, score.Interval{Start: a.Start, End: a.End})
-	}
-	e.Alerts += len(alerts)
-	if len(set.events) > 0 {
-		found := matchLabels(set.events, alerts)
-		e.scoreLabels(found, p)
-		if slices.ContainsFunc(set.events, func(l plant.Label) bool { return l.Source+l.Target != "" }) {
-			e.scoreEvents(eventsOf(found, alerts, p, watched))
-		} else {
-			e.scoreEvents(score.Compare(raised, set.intervals(), watched))
-		}
-	}
-	if len(set.frames) > 0 {
-		e.scoreFrames(set.frames, alerts)
-	}
-	if len(set.rows) > 0 {
-		e.scoreRows(set, lasted, watched)
-	}
-}
-
-func (e *evaluation) scoreEvents(one score.Events) {
-	if e.Events == nil {
-		e.Events = &one
-		return
-	}
-	e.Events.Labels += one.Labels
-	e.Events.Found += one.Found
-	e.Events.Alarms += one.Alarms
-	e.Events.False += one.False
-	e.Events.Delays = append(e.Events.Delays, one.Delays...)
-	e.Events.FalsePerDay += one.FalsePerDay
-}
-
-// eventsOf counts labels that name the parties: a label is found if an alert
-// about them began in it, and an alert is false if it belongs to no label. Each
-// alert counts once, however long it lasted. Alerts of the time of learning
-// (rules, broken standards) count too.
-func eventsOf(all []found, alerts []detect.Alert, p *pipeline, watched score.Interval) score.Events {
-	v := score.Events{Labels: len(all), Alarms: len(alerts), False: len(alerts)}
-	quiet := float64(watched.End - watched.Start)
-	for _, f := range all {
-		v.False -= len(f.alerts)
-		quiet -= float64(f.label.End.Sub(f.label.Start))
-		if len(f.alerts) > 0 {
-			v.Found++
-			v.Delays = append(v.Delays, delay(f, p))
-		}
-	}
-	if quiet > 0 {
-		v.FalsePerDay = float64(v.False) / (quiet / float64(24*time.Hour))
-	}
-	return v
-}
-
-// delay is the time to detect of a label that was found, in seconds.
-func delay(f found, p *pipeline) float64 {
-	first := int64(math.MaxInt64)
-	for _, a := range f.alerts {
-		first = min(first, p.summary.raised[a.ID].at)
-	}
-	return math.Max(0, float64(first-f.label.Start.UnixNano())/1e9)
-}
-
-func (e *evaluation) scoreLabels(all []found, p *pipeline) {
-	for _, f := range all {
-		out := evaluateLabel{Kind: f.label.Kind, Technique: f.label.Technique}
-		if len(f.alerts) > 0 {
-			a := f.alerts[0]
-			out.Found, out.Severity, out.AlertKind, out.Explanation = true, a.Severity.String(), a.Kind.Name, a.Explanation
-			out.Seconds = delay(f, p)
-		}
-		e.Labels = append(e.Labels, out)
-	}
-}
-
-// scoreFrames counts the frames that alerts point at: all from the first to the
-// last of an alert that was found once, else the first and the last only, since
-// what lies between may be hours of ordinary traffic.
-func (e *evaluation) scoreFrames(frames []bool, alerts []detect.Alert) {
-	said := make([]bool, len(frames))
-	for _, a := range alerts {
-		for i := a.FirstFrame; i <= a.LastFrame && i < uint64(len(said)); i++ {
-			said[i] = said[i] || a.Count == 1 || i == a.FirstFrame || i == a.LastFrame
-		}
-	}
-	c := score.Count(said[1:], frames[1:])
-	if e.Frames == nil {
-		e.Frames = &score.Counts{}
-	}
-	*e.Frames = e.Frames.Plus(c)
-}
-
-func (e *evaluation) scoreRows(set *labelSet, alarms []score.Interval, watched score.Interval) {
-	times, was := []int64{}, []bool{}
-	attacks := set.intervals()
-	for _, r := range set.rows {
-		if r.time < watched.Start {
-			continue
-		}
-		times, was = append(times, r.time), append(was, r.marked)
-	}
-	if len(attacks) > 0 {
-		was = score.Flags(times, attacks)
-	}
-	said := score.Flags(times, alarms)
-	c := score.Count(said, was)
-	if e.Rows == nil {
-		e.Rows = &rowScore{}
-	}
-	e.Rows.Counts = e.Rows.Plus(c)
-	for _, a := range attacks {
-		first := sort.Search(len(times), func(i int) bool { return times[i] >= a.Start })
-		last := sort.Search(len(times), func(i int) bool { return times[i] > a.End }) - 1
-		if first <= last {
-			e.attacks = append(e.attacks, [2]int{len(e.said) + first, len(e.said) + last})
-		}
-	}
-	e.said = append(e.said, said...)
-}
-
 func (e *evaluation) print(w io.Writer, asJSON bool) error {
-	if e.Rows != nil {
-		c := e.Rows.Counts
-		e.Rows.Precision, e.Rows.Recall, e.Rows.F1, e.Rows.FAR, e.Rows.MAR = c.Precision(), c.Recall(), c.F1(), c.FAR(), c.MAR()
-	}
 	if len(e.attacks) > 0 {
 		s := score.ScoreBATADAL(e.said, e.attacks)
 		e.BATADAL = &s
@@ -316,15 +227,14 @@ func (e *evaluation) print(w io.Writer, asJSON bool) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "alerts\t%d\t(%d experiments)\n", e.Alerts, e.Experiments)
 	if v := e.Events; v != nil {
-		fmt.Fprintf(t, "events\t%d of %d found\tprecision %.3f  recall %.3f  F1 %.3f\n", v.Found, v.Labels, v.Precision(), v.Recall(), v.F1())
+		fmt.Fprintf(t, "events\t%d of %d found\tprecision %.3f  recall %.3f  F1 %.3f\n", v.Found, v.Labels, v.Precision, v.Recall, v.F1)
 		fmt.Fprintf(t, "false alarms\t%d of %d\t%.2f a day\n", v.False, v.Alarms, v.FalsePerDay)
-		if len(v.Delays) > 0 {
-			d := slices.Sorted(slices.Values(v.Delays))
-			fmt.Fprintf(t, "time to detect\tmean %s\tmedian %s  worst %s\n", seconds(v.MeanDelay()), seconds(d[len(d)/2]), seconds(d[len(d)-1]))
+		if v.MeanDelay != nil {
+			fmt.Fprintf(t, "time to detect\tmean %s\tmedian %s  worst %s\n", seconds(*v.MeanDelay), seconds(*v.MedianDelay), seconds(*v.WorstDelay))
 		}
 	}
 	if c := e.Frames; c != nil {
-		fmt.Fprintf(t, "frames\ttp %d  fp %d  tn %d  fn %d\tprecision %.3f  recall %.3f  F1 %.3f\n", c.TP, c.FP, c.TN, c.FN, c.Precision(), c.Recall(), c.F1())
+		fmt.Fprintf(t, "frames\ttp %d  fp %d  tn %d  fn %d\tprecision %.3f  recall %.3f  F1 %.3f\n", c.TP, c.FP, c.TN, c.FN, c.Precision, c.Recall, c.F1)
 	}
 	if r := e.Rows; r != nil {
 		fmt.Fprintf(t, "rows\ttp %d  fp %d  tn %d  fn %d\tprecision %.3f  recall %.3f\n", r.TP, r.FP, r.TN, r.FN, r.Precision, r.Recall)

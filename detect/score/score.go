@@ -121,19 +121,18 @@ type Events struct {
 	// Delays are the times to detect of those found, from the beginning of the
 	// label to the first moment an alarm was up in it, in seconds.
 	Delays []float64 `json:"delays"`
-	// FalsePerDay is False a day of the time watched that is not labelled.
-	FalsePerDay float64 `json:"false_per_day"`
+	// QuietDays is how long of the time watched is not labelled.
+	QuietDays float64 `json:"quiet_days"`
 }
 
-// Compare compares alarms with labels over the time that was watched. An alarm
-// interval begins when the alarm was raised: what it says of the time before is
-// hindsight.
+// Compare compares alarms with labels over the time that was watched; labels
+// outside of it are left out. An alarm interval begins when the alarm was raised:
+// what it says of the time before is hindsight.
 func Compare(alarms, labels []Interval, watched Interval) Events {
-	alarms, labels = Union(alarms), Union(labels)
-	e := Events{Labels: len(labels), Alarms: len(alarms)}
-	quiet := watched.End - watched.Start
+	labels = slices.DeleteFunc(Union(labels), func(l Interval) bool { return !l.Overlaps(watched) })
+	alarms = Union(alarms)
+	e := Events{Labels: len(labels), Alarms: len(alarms), QuietDays: QuietDays(watched, labels)}
 	for _, l := range labels {
-		quiet -= min(l.End, watched.End) - max(l.Start, watched.Start)
 		for _, a := range alarms {
 			if a.Overlaps(l) {
 				e.Found++
@@ -147,10 +146,29 @@ func Compare(alarms, labels []Interval, watched Interval) Events {
 			e.False++
 		}
 	}
-	if days := float64(quiet) / float64(24*time.Hour); days > 0 {
-		e.FalsePerDay = float64(e.False) / days
-	}
 	return e
+}
+
+// QuietDays is how long of the time watched is not labelled, in days.
+func QuietDays(watched Interval, labels []Interval) float64 {
+	quiet := max(0, watched.End-watched.Start)
+	for _, l := range Union(labels) {
+		quiet -= max(0, min(l.End, watched.End)-max(l.Start, watched.Start))
+	}
+	return float64(quiet) / float64(24*time.Hour)
+}
+
+// Plus adds up two experiments.
+func (e Events) Plus(o Events) Events {
+	return Events{e.Labels + o.Labels, e.Found + o.Found, e.Alarms + o.Alarms, e.False + o.False, slices.Concat(e.Delays, o.Delays), e.QuietDays + o.QuietDays}
+}
+
+// FalsePerDay is False a day of the time watched that is not labelled.
+func (e Events) FalsePerDay() float64 {
+	if e.QuietDays == 0 {
+		return 0
+	}
+	return float64(e.False) / e.QuietDays
 }
 
 // Precision is the share of alarms that overlap a label.

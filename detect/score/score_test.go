@@ -43,16 +43,18 @@ func TestAnAlarmFindsAnEventFromWhenItWasRaised(t *testing.T) {
 	const s = int64(1e9)
 	day := 86400 * s
 	e := Compare([]Interval{{15 * s, 18 * s}, {50 * s, 51 * s}, {90 * s, 95 * s}},
-		[]Interval{{10 * s, 20 * s}, {40 * s, 45 * s}, {80 * s, 92 * s}}, Interval{0, 2 * day})
-	if e.Found != 2 || e.Alarms != 3 || e.False != 1 {
+		[]Interval{{-50 * s, -40 * s}, {10 * s, 20 * s}, {40 * s, 45 * s}, {80 * s, 92 * s}}, Interval{0, 2 * day})
+	if e.Labels != 3 || e.Found != 2 || e.Alarms != 3 || e.False != 1 {
 		t.Errorf("events %+v", e)
 	}
 	is(t, "first delay", e.Delays[0], 5)
 	is(t, "second delay", e.Delays[1], 10)
 	is(t, "precision", e.Precision(), 2.0/3)
-	if e.FalsePerDay < 0.5 || e.FalsePerDay > 0.51 {
-		t.Errorf("%g false alarms a day, want a little over a half", e.FalsePerDay)
-	}
+	is(t, "quiet days", e.QuietDays, 2-27.0/86400)
+	is(t, "false alarms a day", e.FalsePerDay(), 1/e.QuietDays)
+	both := e.Plus(Events{Labels: 1, QuietDays: 1})
+	is(t, "recall of two experiments", both.Recall(), 0.5)
+	is(t, "false alarms a day of two experiments", both.FalsePerDay(), 1/(e.QuietDays+1))
 }
 
 func TestBATADALRewardsEarlyAndExactAlarms(t *testing.T) {
