@@ -10,7 +10,7 @@ import (
 // Counts are numbers of things written, kept or lost.
 type Counts struct {
 	// Alerts counts states of alerts, so one alert counts as often as it
-	// changed (and was not overtaken by a newer state before it was committed).
+	// changed, whether a newer state overtook one before it was committed or not.
 	Alerts uint64
 	// Values are values that devices reported, Commands those that clients
 	// gave.

@@ -175,6 +175,7 @@ func (s *Store) addAlert(b *batch, a *detect.Alert) {
 	if p, ok := b.alerts[a.ID]; ok {
 		// The newer state takes the place of the one that was not committed.
 		*p = cloneAlert(a)
+		b.counts.Alerts++
 		return
 	}
 	if over(len(b.alerts)+1, s.opt.Retention.MaxAlerts) {

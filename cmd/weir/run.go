@@ -155,6 +155,9 @@ func (s *sensor) run(cmd *cobra.Command) error {
 	group.Wait()
 	problems := []error{err}
 	problems = append(problems, s.saveLearned(), s.outlets.endRun(s.status(), fmt.Sprintf("%d alerts", len(s.pipeline.summary.alerts))), s.pipeline.close())
+	if s.pipeline.schedule.WatchFrom() > s.pipeline.last {
+		s.log.Warn("ended before the learning did; nothing that was learned is kept")
+	}
 	sum := &s.pipeline.summary
 	s.log.Info("ended", "packets", sum.counter("packets"), "dropped", sum.counter("kernel.dropped"), "alerts", len(sum.alerts))
 	return partial(errors.Join(problems...))
