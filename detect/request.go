@@ -243,13 +243,14 @@ func (s *Shard) pace(l *link, p *pattern, index int32, e *protocols.Event) {
 	}
 }
 
-// fire looks at a poll that may be overdue.
+// fire looks at a poll that may be overdue; t is the first of the timers.
 func (s *Shard) fire(t timer) {
 	p := &t.link.patterns[t.pattern]
 	if due := p.last + p.overdueAfter; due > t.at {
-		s.timers.add(timer{due, t.link, t.pattern})
+		s.timers.postpone(due)
 		return
 	}
+	s.timers.drop()
 	p.overdue = true
 	t.link.overdue++
 	s.notes = append(s.notes, note{clock: t.at, kind: noteFinding, event: -1, seq: int32(len(s.notes)), finding: pollStopped(t.link, p, t.at)})

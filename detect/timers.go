@@ -26,25 +26,43 @@ func (t *timers) next() int64 {
 	return t.heap[0].at
 }
 
-// due takes the first timer that is due at clock.
+// due returns the first timer if it is due at clock. It stays first until it is
+// postponed or dropped.
 func (t *timers) due(clock int64) (timer, bool) {
 	if len(t.heap) == 0 || t.heap[0].at > clock {
 		return timer{}, false
 	}
-	first := t.heap[0]
+	return t.heap[0], true
+}
+
+// postpone sets the first timer to a later time, which is what becomes of nearly
+// all: to take it out and add it again cost twice as much.
+func (t *timers) postpone(at int64) {
+	t.heap[0].at = at
+	t.down()
+}
+
+// drop takes the first timer out.
+func (t *timers) drop() {
 	last := len(t.heap) - 1
 	t.heap[0] = t.heap[last]
 	t.heap[last] = timer{}
 	t.heap = t.heap[:last]
+	t.down()
+}
+
+// down puts the first timer where it belongs.
+func (t *timers) down() {
 	for i := 0; ; {
-		least := i
-		for _, child := range [2]int{2*i + 1, 2*i + 2} {
-			if child < last && t.before(child, least) {
-				least = child
-			}
+		least := 2*i + 1
+		if least >= len(t.heap) {
+			return
 		}
-		if least == i {
-			return first, true
+		if next := least + 1; next < len(t.heap) && t.before(next, least) {
+			least = next
+		}
+		if !t.before(least, i) {
+			return
 		}
 		t.heap[least], t.heap[i] = t.heap[i], t.heap[least]
 		i = least
