@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -66,11 +67,15 @@ type ask struct {
 // Open opens the store in the file at path, or makes it. A file that is damaged
 // is renamed (path.damaged-TIME), never deleted, and a new one is begun: Log is
 // told. A file that is something else is left alone: the error is ErrForeign.
+// With Existing nothing is made or renamed.
 func Open(path string, opt Options) (*Store, error) {
 	opt.fill()
 	s, err := open(path, opt)
 	if err == nil || !damaged(err) {
 		return s, wrap(path, err)
+	}
+	if opt.Existing {
+		return nil, fmt.Errorf("open store %s: it is damaged, or no store of weir: %w", path, err)
 	}
 	aside := path + ".damaged-" + time.Now().UTC().Format("20060102T150405.000Z")
 	for _, suffix := range []string{"", "-wal", "-shm"} {
@@ -91,7 +96,7 @@ func wrap(path string, err error) error {
 }
 
 func open(path string, opt Options) (*Store, error) {
-	if err := sniff(path); err != nil {
+	if err := sniff(path, opt.Existing); err != nil {
 		return nil, err
 	}
 	w, err := newWriter(path, &opt)
@@ -132,14 +137,15 @@ func dsn(path string, pragmas ...string) string {
 }
 
 // sniff tells a file that cannot be a store from a store that may be damaged: a
-// capture given by mistake must not be moved away.
-func sniff(path string) error {
+// capture given by mistake must not be moved away. A file that is not there can
+// become one, unless it must exist.
+func sniff(path string, exists bool) error {
 	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
+	if errors.Is(err, os.ErrNotExist) && !exists {
+		return canMake(path)
 	}
 	if err != nil {
-		return err
+		return reason(err)
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err != nil || info.IsDir() {
@@ -153,6 +159,25 @@ func sniff(path string) error {
 		return nil
 	}
 	return ErrForeign
+}
+
+// canMake tells why a file cannot be made at path: SQLite only says that it
+// cannot.
+func canMake(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640)
+	if err != nil {
+		return reason(err)
+	}
+	return f.Close()
+}
+
+// reason is what the system says of a file, without its name.
+func reason(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
 }
 
 // damaged tells whether an error is SQLite's word that the file is not sound.

@@ -19,6 +19,9 @@ type Options struct {
 	// wants. Otherwise Write never waits, and what does not fit is counted as
 	// lost, as a sensor wants. Nothing waits for a disk that is full.
 	Wait bool
+	// Existing refuses to make a store: the file must be there, and a damaged one
+	// is left as it is. It is for those who look, not those who keep.
+	Existing bool
 	// MaxPending is the most values that wait in memory to be committed, about
 	// 10 octets each; 0 is 2,000,000. Alerts, assets, links and commands that
 	// wait are bounded by the caps of Retention or an eighth of it.

@@ -481,6 +481,28 @@ func TestAFileOfSomethingElseIsLeftAlone(t *testing.T) {
 	}
 }
 
+func TestWhoOnlyLooksMakesAndMovesNothing(t *testing.T) {
+	path := newPath(t)
+	if s, err := Open(path, Options{Existing: true}); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("open what is not there: %v, %v", s, err)
+	}
+	must(t, os.WriteFile(path, []byte("This is a text under the name of a store."), 0o600))
+	if s, err := Open(path, Options{Existing: true}); err == nil {
+		t.Fatalf("a text was opened: %v", s)
+	}
+	if names, _ := filepath.Glob(filepath.Dir(path) + "/*"); len(names) != 1 {
+		t.Fatalf("there are %v", names)
+	}
+}
+
+func TestAPlaceWhereNoStoreCanBeIsTold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "missing", "weir.db")
+	s, err := Open(path, Options{})
+	if want := "open store " + path + ": no such file or directory"; err == nil || err.Error() != want {
+		t.Fatalf("%v, %v; want %s", s, err, want)
+	}
+}
+
 func TestAStoreOfANewerWeirIsRefused(t *testing.T) {
 	path := newPath(t)
 	s := openTest(t, path, Options{})

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	notes "github.com/weir-ics/weir/firmware-notes"
-	"github.com/weir-ics/weir/store"
 )
 
 func newNotes() *cobra.Command {
@@ -55,12 +53,9 @@ func newNotes() *cobra.Command {
 }
 
 func matchNotes(cmd *cobra.Command, library *notes.Library, path string) error {
-	if _, err := os.Stat(path); err != nil {
-		return usage(fmt.Errorf("open store %s: %w; weir replay and weir run write one", path, err))
-	}
-	s, err := store.Open(path, store.Options{Kind: kindNamed})
+	s, err := openStore(path, nil)
 	if err != nil {
-		return usage(err)
+		return err
 	}
 	defer s.Close(context.Background())
 	assets, err := s.Assets(cmd.Context())

@@ -39,6 +39,9 @@ func (c *config) openOutlets(log *slog.Logger, live bool, command string, input 
 			Kind:      kindNamed,
 			Log:       log,
 		})
+		if err != nil && !live {
+			err = fmt.Errorf("%w (--store FILE keeps it elsewhere, --store none not at all)", err)
+		}
 		if err != nil {
 			return nil, usage(err)
 		}

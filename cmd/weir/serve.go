@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 
@@ -46,16 +46,13 @@ needs no internet. weir run has the console built in.`,
 			if token != "" {
 				c.Console.Token = token
 			}
-			if _, err := os.Stat(c.Store.Path); err != nil {
-				return usage(fmt.Errorf("open store %s: %w; weir replay and weir run write one", c.Store.Path, err))
-			}
 			log, err := newLogger(cmd, c)
 			if err != nil {
 				return err
 			}
-			s, err := store.Open(c.Store.Path, store.Options{Kind: kindNamed, Log: log})
+			s, err := openStore(c.Store.Path, log)
 			if err != nil {
-				return usage(err)
+				return err
 			}
 			defer s.Close(context.Background())
 			return c.serve(cmd, s, log)
@@ -65,6 +62,18 @@ needs no internet. weir run has the console built in.`,
 	cmd.Flags().StringVarP(&listen, "listen", "l", "", "address to listen on, host:port (default "+console.DefaultAddress+")")
 	cmd.Flags().StringVar(&token, "token", "", "ask for this password")
 	return cmd
+}
+
+// openStore opens a store that replay or run wrote, to look at it.
+func openStore(path string, log *slog.Logger) (*store.Store, error) {
+	if path == "" {
+		return nil, usage(errors.New("no store is named: give its file, or set store.path"))
+	}
+	s, err := store.Open(path, store.Options{Kind: kindNamed, Log: log, Existing: true})
+	if err != nil {
+		return nil, usage(fmt.Errorf("%w; weir replay and weir run write stores", err))
+	}
+	return s, nil
 }
 
 // serve runs the console until the command is interrupted.
