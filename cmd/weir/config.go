@@ -162,6 +162,8 @@ func (c *config) check() error {
 	switch {
 	case c.Workers < 0 || c.Workers > 256:
 		return fmt.Errorf("workers: %d is not from 0 to 256", c.Workers)
+	case c.Alerts.Keep < 0:
+		return fmt.Errorf("alerts.keep: %d is less than 0", c.Alerts.Keep)
 	case c.Detect.AlarmsPerDay <= 0:
 		return fmt.Errorf("detect.alarms-per-day: %v is not above zero; for fewer alarms choose a small number such as 0.1", c.Detect.AlarmsPerDay)
 	case c.InfluxDB.URL != "" && c.InfluxDB.Bucket == "":
@@ -189,7 +191,22 @@ func locate(path string, err error) error {
 			message += fmt.Sprintf(" (did you mean %q?)", near)
 		}
 	}
+	if m := wrongKind.FindStringSubmatch(message); m != nil {
+		if want := kindWords[m[1]+m[2]]; want != "" {
+			message = want + " is expected here"
+		}
+	}
 	return fmt.Errorf("read %s:%d:%d: %s", path, p.Line, p.Column, message)
+}
+
+// wrongKind is what the decoder says of a value of another type, and kindWords
+// what a person would.
+var wrongKind = regexp.MustCompile(`^(?:cannot unmarshal .* of type (\S+)|\S+ was used where (\S+) is expected)$`)
+
+var kindWords = map[string]string{
+	"int": "a whole number", "float64": "a number", "bool": "true or false", "string": "one word or text",
+	"sequence": "a list such as [one, two]", "mapping": "a section with keys of its own",
+	"[]string": "a list such as [one, two]",
 }
 
 var unknownField = regexp.MustCompile(`^unknown field "(.*)"`)
