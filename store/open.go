@@ -151,6 +151,9 @@ func sniff(path string, exists bool) error {
 	if info, err := f.Stat(); err != nil || info.IsDir() {
 		return errors.Join(err, fmt.Errorf("it is a directory: %w", ErrForeign))
 	}
+	if err := canMake(path); err != nil {
+		return fmt.Errorf("it cannot be written to: %w", err)
+	}
 	head := make([]byte, 16)
 	n, _ := f.Read(head)
 	magic := []byte("SQLite format 3\x00")
@@ -161,8 +164,8 @@ func sniff(path string, exists bool) error {
 	return ErrForeign
 }
 
-// canMake tells why a file cannot be made at path: SQLite only says that it
-// cannot.
+// canMake tells why a file cannot be made, or written to, at path: SQLite only
+// says that it cannot.
 func canMake(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {
