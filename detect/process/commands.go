@@ -210,6 +210,9 @@ func (e *Engine) effect(p *point, s *detect.Sample, was float64, had bool) {
 	changed := had && !near(was, s.Value)
 	if c.waiting && near(s.Value, c.want) {
 		c.waiting = false
+		if e.watching {
+			p.obeying = lags + 1
+		}
 		if !e.watching {
 			c.shown++
 			c.longest = max(c.longest, s.Time-c.since)

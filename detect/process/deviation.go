@@ -26,12 +26,23 @@ type relationAlarm struct {
 	doubtFrame uint64
 }
 
+const (
+	// briefRows is for how many rows values may disagree before it is more than
+	// the moment after a switch, lastingRows before it is severe. Findings are
+	// told again at powers of two.
+	briefRows   = 4
+	lastingRows = 8
+)
+
 // blamed is how many members an alarm names at most.
 const blamed = 6
 
 // judgeRow holds the row of t against r, and raises or ends its alarm.
 func (e *Engine) judgeRow(r *relation, t *ticker) {
 	if !r.step(t) {
+		if r.quiet > 0 && !r.stirred {
+			r.stirred = e.relationExplained(r, t.start)
+		}
 		return
 	}
 	worst, lead := 0.0, 0
@@ -53,12 +64,16 @@ func (e *Engine) judgeRow(r *relation, t *ticker) {
 	at := e.clock
 	if !a.active {
 		if worst <= 1 {
+			if r.calm++; worst > release {
+				r.calm = 0
+			} else if r.calm >= holdRows {
+				r.stirred = false
+			}
 			return
 		}
 		*a = relationAlarm{active: true, lead: lead, doubt: a.doubt, doubtFrame: a.doubtFrame}
-		for j := range r.members {
-			a.commanded = a.commanded || e.explained(r.members[j].point, a.doubt)
-		}
+		a.commanded = r.stirred || e.relationExplained(r, a.doubt)
+		r.stirred, r.calm = false, 0
 		a.c = condition{kind: KindCorrelation, since: a.doubt, firstFrame: a.doubtFrame, next: 1}
 	}
 	if worst <= release {
@@ -84,6 +99,17 @@ func (e *Engine) judgeRow(r *relation, t *ticker) {
 		a.c.next *= 2
 	}
 	e.findings = append(e.findings, e.deviation(r, at, frame))
+}
+
+// relationExplained tells whether what began at a time may be the effect of a
+// command to a device of r.
+func (e *Engine) relationExplained(r *relation, at int64) bool {
+	for j := range r.members {
+		if e.explained(r.members[j].point, at) {
+			return true
+		}
+	}
+	return false
 }
 
 // deviation says what is wrong in a relation.
@@ -119,7 +145,10 @@ func (e *Engine) deviation(r *relation, at int64, frame uint64) detect.Finding {
 	f := e.finding(lead.point, &a.c, at, frame)
 	f.Server = top.point.server()
 	f.Score = top.surprise
-	if top.ratio < 1.5 {
+	switch {
+	case a.c.times < briefRows:
+		f.Severity = protocols.Low
+	case a.c.times < lastingRows || top.ratio < 1.5:
 		f.Severity = protocols.Medium
 	}
 	after := ""

@@ -55,6 +55,11 @@ func (e *Engine) profileOf(p *point, budget float64) *profile {
 		f.nature = natureConstant
 	case t.whole && t.ups >= probes && t.downs == 0:
 		f.nature = natureCounter
+	case t.countsSlowly() && p.commands == nil:
+		f.nature = natureCounter
+		f.ownShape(t)
+		f.step = slowCount
+		return f
 	case t.nStates >= 3 && t.nStates <= maxStates && changes > t.n/5:
 		// It flickers between neighbouring steps: noise, not states.
 		f.nature = natureContinuous
@@ -94,9 +99,25 @@ func (e *Engine) profileOf(p *point, budget float64) *profile {
 		return f
 	}
 	f.fitTails(values, p.ticker.interval, budget, t)
+	f.leaveRoom()
 	p.profile = f
 	p.fitDigits(values, budget*float64(p.ticker.interval)/1e9)
 	return f
+}
+
+const (
+	// fewCounts is how many steps up by one, and none down, show a counter of
+	// rare events, such as the starts of a pump.
+	fewCounts = 3
+	// slowCount is by how many such a counter may go on at once: several polls
+	// may be lost.
+	slowCount = 4
+)
+
+// countsSlowly tells whether a point went up by one now and then, and never
+// moved otherwise.
+func (t *tally) countsSlowly() bool {
+	return t.whole && t.ups >= fewCounts && t.downs == 0 && t.wraps == 0 && t.step == 1
 }
 
 // ownShape gives the profile a shape with the extremes that were seen.

@@ -42,6 +42,8 @@ type point struct {
 	commands *commands
 	replay   *replay
 	covert   *covert
+	// obeying is in how many more rows the point is what it was commanded to be.
+	obeying uint8
 	alarms   []condition
 }
 

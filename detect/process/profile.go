@@ -69,6 +69,9 @@ type shape struct {
 	center, spread, drift, pace float64
 	// seenLow and seenHigh are the extremes that were seen.
 	seenLow, seenHigh float64
+	// room is how far low and high are beyond what was seen; a new operating
+	// point is given as much.
+	room float64
 	// step is the largest move that is normal, 0 if that is not judged.
 	step float64
 	// grain is the median move; a live value that moves in larger grains only is
@@ -88,6 +91,13 @@ type shape struct {
 
 // noShape judges nothing. It is never written.
 var noShape = &shape{low: math.Inf(-1), high: math.Inf(1), limitLow: math.Inf(-1), limitHigh: math.Inf(1)}
+
+// leaveRoom takes over how much room there is beyond what was seen.
+func (s *shape) leaveRoom() {
+	if r := math.Min(s.high-s.seenHigh, s.seenLow-s.low); r > 0 && !math.IsInf(r, 0) {
+		s.room = r
+	}
+}
 
 // bounds returns the range, wider on the side to which the level has wandered.
 func (s *shape) bounds() (low, high float64) {
@@ -245,7 +255,7 @@ func (e *Engine) judgeContinuous(p *point, s *detect.Sample) {
 	if bad := v < low || v > high; bad || p.alarming(KindRange) {
 		e.hold(p, s, KindRange, bad, holdRows, func() words { return rangeWords(p, f, v) })
 		if bad && p.followed(KindRange) {
-			slack := (f.seenHigh - f.seenLow) / 4
+			slack := (f.seenHigh-f.seenLow)/4 + f.room
 			f.low, f.high = math.Min(f.low, v-slack), math.Max(f.high, v+slack)
 		}
 	}
@@ -256,6 +266,10 @@ func (e *Engine) judgeContinuous(p *point, s *detect.Sample) {
 		bad := math.Abs(v-p.value) > f.step && (p.interval == 0 || s.Time-p.time < 5*p.interval/2)
 		if bad || p.alarming(KindRate) {
 			e.hold(p, s, KindRate, bad, holdRows, func() words { return rateWords(p, f, v) })
+		}
+		if bad && e.explained(p, s.Time) {
+			// It is being moved: that is no noise.
+			f.noise = noise{}
 		}
 	}
 	if f.rest > 0 {

@@ -26,6 +26,10 @@ type relation struct {
 	positions []float64
 	unsettled int
 	quiet     int
+	// stirred tells that a command was given in the quiet rows, or that what
+	// followed them has not been calm since; calm counts rows.
+	stirred bool
+	calm    int
 
 	// past holds the standardised rows before, newest first; filled is how many
 	// there are, sequence that of the last.
@@ -513,7 +517,12 @@ func (r *relation) step(t *ticker) bool {
 	if judged {
 		explainInto(r.explain, r.now, &r.past, r.daily, t.start)
 		for j := range r.members {
-			r.members[j].test(r.explain, r.now[j], r.following())
+			f := r.following()
+			if p := r.members[j].point; p.obeying > 0 {
+				p.obeying--
+				f = followAtOnce
+			}
+			r.members[j].test(r.explain, r.now[j], f)
 		}
 		r.ready = true
 	}
@@ -539,6 +548,9 @@ const (
 	followWander
 	// followCommand is for what a command brought about.
 	followCommand
+	// followAtOnce is for a point that shows the value it was commanded: the
+	// command is judged, not its echo.
+	followAtOnce
 )
 
 func (r *relation) following() following {
@@ -562,6 +574,9 @@ func (m *member) test(x []float64, z float64, follow following) {
 	switch follow {
 	case followCommand:
 		m.bias += (z - s) / followRows
+	case followAtOnce:
+		m.bias += z - s
+		residual = m.lean
 	case followWander:
 		m.bias += m.pace * cut(residual-m.lean, 1)
 	}
