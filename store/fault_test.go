@@ -57,7 +57,7 @@ func TestAKilledProcessLosesAtMostWhatItHadNotCommitted(t *testing.T) {
 		must(t, cmd.Start())
 		lines := bufio.NewScanner(out)
 		safe := 0
-		for lines.Scan() && safe < 500+100*round {
+		for safe < 500+100*round && lines.Scan() {
 			if safe, err = strconv.Atoi(lines.Text()); err != nil {
 				t.Fatal(lines.Text())
 			}
