@@ -127,7 +127,8 @@ func newDecide(action, use, short, long string) *cobra.Command {
 		Long: short + ".\n" + long + `
 The decision is written into the baseline, with who, when and why. Alerts are
 named by their ids; they are looked up in the file that --alerts of weir replay
-or alerts.file of weir run wrote.`,
+or alerts.file of weir run wrote. A sensor that is running takes the decision in
+when it is started again.`,
 		Example: fmt.Sprintf(`  weir baseline %s plant.json b9f553cb72e6ae00 --alerts alerts.jsonl --why "new historian, work order 4711" --for 90d`, action),
 		Args:    between(2, 0, "a baseline and the ids of alerts"),
 		RunE: func(cmd *cobra.Command, args []string) error {

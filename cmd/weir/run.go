@@ -205,12 +205,24 @@ func (s *sensor) after(clock int64) {
 }
 
 // saveLearned writes the baseline once learning has ended. While it has not,
-// nothing is written: a restart would take a part for the whole.
+// nothing is written: a restart would take a part for the whole. What people
+// decided is what the file says: they decide while the sensor runs.
 func (s *sensor) saveLearned() error {
 	if s.config.Learn.Baseline == "" || !s.learned {
 		return nil
 	}
-	return s.pipeline.saveBaseline(s.config.Learn.Baseline)
+	b, err := s.pipeline.baseline()
+	if err != nil {
+		return err
+	}
+	decided, err := readBaseline(s.config.Learn.Baseline)
+	switch {
+	case err == nil:
+		b.Decisions = decided.Decisions
+	case !errors.Is(err, fs.ErrNotExist):
+		s.log.Warn("the baseline file cannot be read any more and is written anew", "error", err)
+	}
+	return saveBaseline(s.config.Learn.Baseline, b)
 }
 
 // alertLog logs each alert once when it is raised and when it is cleared.
