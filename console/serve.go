@@ -58,7 +58,7 @@ func ServeListener(ctx context.Context, l net.Listener, h http.Handler) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = srv.Close()
 	}
-	<-stopped
+	<-stopped //nolint:errcheck // it has ended because it was told to
 	if err != nil {
 		return fmt.Errorf("stop the console on %s: %w", l.Addr(), err)
 	}

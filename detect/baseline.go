@@ -248,11 +248,13 @@ func LoadBaseline(r io.Reader) (*Baseline, error) {
 // where says at which line and column a JSON error is.
 func where(data []byte, err error) string {
 	offset := int64(-1)
-	switch e := err.(type) {
-	case *json.SyntaxError:
-		offset = e.Offset
-	case *json.UnmarshalTypeError:
-		offset = e.Offset
+	var syntax *json.SyntaxError
+	var wrongType *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		offset = syntax.Offset
+	case errors.As(err, &wrongType):
+		offset = wrongType.Offset
 	}
 	if offset < 0 || offset > int64(len(data)) {
 		return err.Error()

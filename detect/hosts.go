@@ -41,9 +41,7 @@ type host struct {
 	told          bool // as an unknown host that speaks a protocol
 	dirty         bool
 	arpAsked      int64 // when somebody last asked for it
-	arpUnasked    int   // unasked answers in the present minute
-	arpMinute     int64
-	announced     bool // as an unknown host
+	announced     bool  // as an unknown host
 }
 
 const maxCards = 8

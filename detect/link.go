@@ -68,7 +68,6 @@ type function struct {
 	// longest is the longest request, in octets.
 	longest int32
 	lateAt  float64
-	rttDone bool
 }
 
 // pattern is one distinct request: a function with the addresses it names.

@@ -47,12 +47,11 @@ type connKey struct {
 type pairKey struct{ a, b [16]byte }
 
 type connection struct {
-	count      uint64
-	most       uint32
-	number     int64 // of the window
-	inWindow   uint32
-	flooding   bool
-	firstFrame uint64
+	count    uint64
+	most     uint32
+	number   int64 // of the window
+	inWindow uint32
+	flooding bool
 }
 
 // Shard holds all learned state of the links whose packets one worker sees. It

@@ -25,7 +25,6 @@ type strange struct {
 	first, last int64
 	messages    uint64
 	told        uint64
-	effects     uint16
 	functions   []LinkFunction
 	finding     *Finding
 	uses        map[use]*Finding

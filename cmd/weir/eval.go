@@ -198,7 +198,7 @@ func (e *evaluation) add(cmd *cobra.Command, paths, labels []string) error {
 		return err
 	}
 	unread := in.end(cmd.Context())
-	if unread == errInterrupted { // the scores of a part would be taken for those of the whole
+	if errors.Is(unread, errInterrupted) { // the scores of a part would be taken for those of the whole
 		return partial(errors.New("interrupted"))
 	}
 	e.unread = errors.Join(e.unread, unread)

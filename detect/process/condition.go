@@ -15,8 +15,6 @@ type condition struct {
 	good        int
 	times, next uint64
 	points      []detect.PointRef
-	key         string
-	last        int64
 	// commanded tells that it began right after a command to the device.
 	commanded bool
 }

@@ -44,7 +44,7 @@ type point struct {
 	covert   *covert
 	// obeying is in how many more rows the point is what it was commanded to be.
 	obeying uint8
-	alarms   []condition
+	alarms  []condition
 }
 
 // gaps are the first times between samples.

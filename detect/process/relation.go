@@ -204,12 +204,12 @@ func standardise(r *relation, h *history, group []*point) [][]float64 {
 		for _, v := range x {
 			square += v * v
 		}
-		mean, sd := meanDeviation(x)
-		if sd == 0 {
+		_, spread := meanDeviation(x)
+		if spread == 0 {
 			continue
 		}
 		if p.tally.nStates > 4 {
-			floor := math.Max(jitterFloor*sd, accuracy*math.Sqrt(square/float64(n)))
+			floor := math.Max(jitterFloor*spread, accuracy*math.Sqrt(square/float64(n)))
 			floor *= math.Sqrt(12)
 			for i := range x {
 				x[i] += floor * dither(p.column, i)
@@ -222,7 +222,7 @@ func standardise(r *relation, h *history, group []*point) [][]float64 {
 			}
 			x[0] = 0
 		}
-		mean, sd = meanDeviation(x)
+		mean, sd := meanDeviation(x)
 		if sd == 0 {
 			continue
 		}

@@ -14,14 +14,13 @@ import (
 // changing demand empties, polled once a second.
 type scene struct {
 	*feed
-	t             int64
-	n             int
-	level         float64
-	pump          bool
-	commandedPump float64
-	state         uint64
-	setpoint      float64
-	flow, demand  float64
+	t            int64
+	n            int
+	level        float64
+	pump         bool
+	state        uint64
+	setpoint     float64
+	flow, demand float64
 	// what an attacker does
 	override map[int]func(v float64) float64
 }
