@@ -120,7 +120,7 @@ func TestAStateNeverSeenIsTold(t *testing.T) {
 }
 
 func TestARuleOfTheControlLogicIsFoundAndItsBreachTold(t *testing.T) {
-	x := watching(t)
+	x := watchingAfter(t, 10)
 	found := false
 	for _, r := range x.engine.Rules() {
 		found = found || strings.Contains(r, "pump is 1 whenever")
@@ -232,7 +232,7 @@ func TestASavedLearningGivesTheSameFindings(t *testing.T) {
 }
 
 func TestAMergedBaselineKnowsWhatEitherSaw(t *testing.T) {
-	x := watching(t)
+	x := watchingAfter(t, 10)
 	a, err := x.engine.Save()
 	if err != nil {
 		t.Fatal(err)

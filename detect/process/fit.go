@@ -60,7 +60,7 @@ func (e *Engine) profileOf(p *point, budget float64) *profile {
 		f.ownShape(t)
 		f.step = slowCount
 		return f
-	case t.nStates >= 3 && t.nStates <= maxStates && changes > t.n/5:
+	case t.nStates >= 3 && t.nStates <= maxStates && changes > t.looked/5:
 		// It flickers between neighbouring steps: noise, not states.
 		f.nature = natureContinuous
 	case t.nStates <= maxStates && settled(t):

@@ -59,7 +59,10 @@ const maxStates = 6
 
 // tally is what is counted of a point while learning, in constant memory.
 type tally struct {
-	n           uint32
+	n uint32
+	// looked is at how many of the n values were looked, fewer if the history
+	// was thinned out before their type was known.
+	looked      uint32
 	low, high   float64
 	states      [maxStates]float64
 	visits      [maxStates]uint32
@@ -88,6 +91,7 @@ func (t *tally) observe(p *point, s *detect.Sample) {
 		t.resolution = math.Inf(1)
 	}
 	t.n++
+	t.looked++
 	t.last = s.Time
 	t.low, t.high = min(t.low, v), max(t.high, v)
 	t.whole = t.whole && v == math.Trunc(v)

@@ -263,11 +263,14 @@ func (e *Engine) judgeContinuous(p *point, s *detect.Sample) {
 		return
 	}
 	if f.step > 0 {
-		bad := math.Abs(v-p.value) > f.step && (p.interval == 0 || s.Time-p.time < 5*p.interval/2)
+		moved := math.Abs(v-p.value) > f.step && (p.interval == 0 || s.Time-p.time < 5*p.interval/2)
+		driven := moved && e.explained(p, s.Time)
+		// Where a command moved it out of its range, that says it all.
+		bad := moved && !(driven && (v < low || v > high))
 		if bad || p.alarming(KindRate) {
 			e.hold(p, s, KindRate, bad, holdRows, func() words { return rateWords(p, f, v) })
 		}
-		if bad && e.explained(p, s.Time) {
+		if driven {
 			// It is being moved: that is no noise.
 			f.noise = noise{}
 		}

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/weir-ics/weir/detect"
+	"github.com/weir-ics/weir/protocols"
 )
 
 // replay finds stretches of a point's values that repeat an earlier stretch too
@@ -197,7 +198,15 @@ func replayWords(p *point, r *replay, at int64) words {
 	size := uint64(len(r.marks))
 	last := r.n - 1
 	ago := int64(r.when[last%size]-r.when[(last-r.lag)%size]) * 1e9
-	return words{
+	// What is just beyond chance may be a value at rest.
+	severity := protocols.Severity(0)
+	switch {
+	case 4*r.run < 5*r.needed:
+		severity = protocols.Low
+	case 2*r.run < 3*r.needed:
+		severity = protocols.Medium
+	}
+	return words{severity: severity,
 		score:    float64(r.run) / float64(r.needed) * -math.Log10(r.chance),
 		title:    "The values of " + p.name() + " repeat themselves",
 		observed: fmt.Sprintf("The last %d changes of %s are those of %s before.", r.run, p.name(), span(ago)),

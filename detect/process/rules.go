@@ -25,10 +25,13 @@ type rule struct {
 }
 
 const (
-	// enoughVisits is on how many separate occasions a rule must have held; by
-	// the rule of three (Hanley and Lippman-Hand 1983) it is then broken in less
-	// than 3/enoughVisits of all.
+	// enoughVisits is how often a state must have been come to for its longest
+	// stay to mean something; by the rule of three (Hanley and Lippman-Hand 1983)
+	// what never happened then happens in less than 3/enoughVisits of all.
 	enoughVisits = 12
+	// enoughOccasions is the same for a rule; by it a rule is broken on less than
+	// an eighth of all occasions.
+	enoughOccasions = 24
 	// rulesPerState and maxRules bound the rules.
 	rulesPerState = 4
 	maxRules      = 4096
@@ -95,7 +98,7 @@ func findRule(h *history, state, measure *point, v float64, above bool) *rule {
 		}
 		other = differs
 	}
-	if others < enoughVisits {
+	if others < enoughOccasions {
 		return nil // the bound would be chance
 	}
 	if math.IsInf(ends[0], 0) || math.IsInf(ends[1], 0) {
@@ -115,7 +118,7 @@ func findRule(h *history, state, measure *point, v float64, above bool) *rule {
 		}
 		inside = beyond
 	}
-	if x.visits < enoughVisits || x.rows < 2*enoughVisits {
+	if x.visits < enoughOccasions || x.rows < 2*enoughOccasions {
 		return nil
 	}
 	return x
@@ -178,7 +181,7 @@ func (e *Engine) judgeRule(r *rule, t *ticker) {
 	f.Key = r.id()
 	f.Points = append(f.Points, r.measure.ref())
 	f.Score = math.Log10(float64(r.visits))
-	if r.visits < 2*enoughVisits {
+	if r.visits < 2*enoughOccasions {
 		f.Severity = protocols.Low
 	}
 	f.Title = r.state.name() + " breaks a rule of the control logic"

@@ -106,8 +106,14 @@ func (x *scene) command(i int, v float64) {
 // watching is a scene that has learned for an hour and watches.
 func watching(t *testing.T) *scene {
 	t.Helper()
+	return watchingAfter(t, 6)
+}
+
+// watchingAfter is the same after so many times ten minutes.
+func watchingAfter(t *testing.T, rounds int) *scene {
+	t.Helper()
 	x := newScene(Settings{})
-	for k := range 6 {
+	for k := range rounds {
 		x.run(600)
 		// The operator changes the setpoint now and then.
 		v := float64(50 + 5*(k%3))
