@@ -77,6 +77,18 @@ func (s *Scenario) times() (start, end int64, poll time.Duration) {
 	return from.UnixNano(), from.Add(length).UnixNano(), poll
 }
 
+// Check tells whether every attack begins while the scenario is played: a label
+// of what was never done would be an attack that nobody can find.
+func (s *Scenario) Check() error {
+	start, end, _ := s.times()
+	for _, a := range s.Attacks {
+		if length := time.Duration(end - start); a.At < 0 || a.At >= length {
+			return fmt.Errorf("attack %s at %v is outside of the %v that are played", a.Kind, a.At, length)
+		}
+	}
+	return nil
+}
+
 // Write writes the scenario's packets to w as a pcap file with nanosecond times
 // and returns the labels of its attacks.
 func (s *Scenario) Write(w io.Writer) (Labels, error) {
@@ -107,6 +119,9 @@ func (s *Scenario) WriteLabeled(w, frames io.Writer) (Labels, error) {
 // Run plays the scenario and hands every packet to packet, in order of time.
 // An error from packet ends it.
 func (s *Scenario) Run(packet func(*Packet) error) (Labels, error) {
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
 	start, end, _ := s.times()
 	labels := make(Labels, len(s.Attacks))
 	world, err := s.build(labels, packet)

@@ -171,6 +171,9 @@ func parseAttack(s string) (at plant.AttackAt, err error) {
 }
 
 func writePlant(cmd *cobra.Command, s *plant.Scenario, path, labels, frames, tagFile string) (err error) {
+	if err := s.Check(); err != nil {
+		return usage(err)
+	}
 	out, closeOut, err := create(path, cmd.OutOrStdout())
 	if err != nil {
 		return err
@@ -241,6 +244,9 @@ Times in any usual format, comma or semicolon, decimal point or comma.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if !slices.Contains([]string{"modbus", "dnp3"}, o.Protocol) {
+				return usage(fmt.Errorf("--protocol %q is none of modbus, dnp3", o.Protocol))
+			}
 			if comma != "" {
 				o.Comma = []rune(comma)[0]
 			}
