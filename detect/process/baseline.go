@@ -398,7 +398,6 @@ func (e *Engine) restore(s *savedPoint) error {
 		if s.High != nil {
 			f.high = *s.High
 		}
-		f.leaveRoom()
 		if s.Noise != nil {
 			f.noiseLow, f.noiseHigh = s.Noise[0], s.Noise[1]
 		}

@@ -211,7 +211,9 @@ func (e *Engine) effect(p *point, s *detect.Sample, was float64, had bool) {
 	if c.waiting && near(s.Value, c.want) {
 		c.waiting = false
 		if e.watching {
-			p.obeying = lags + 1
+			// This row, those that look back on it, and one more, because what
+			// counts of a point that wanders are its changes.
+			p.obeying = lags + 2
 		}
 		if !e.watching {
 			c.shown++

@@ -146,7 +146,8 @@ func (e *Engine) deviation(r *relation, at int64, frame uint64) detect.Finding {
 	f.Server = top.point.server()
 	f.Score = top.surprise
 	switch {
-	case a.c.times < briefRows:
+	case a.c.times < briefRows, a.c.times < lastingRows && top.ratio < 1:
+		// What is only past the release level may be the echo of one odd row.
 		f.Severity = protocols.Low
 	case a.c.times < lastingRows || top.ratio < 1.5:
 		f.Severity = protocols.Medium

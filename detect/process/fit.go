@@ -99,7 +99,6 @@ func (e *Engine) profileOf(p *point, budget float64) *profile {
 		return f
 	}
 	f.fitTails(values, p.ticker.interval, budget, t)
-	f.leaveRoom()
 	p.profile = f
 	p.fitDigits(values, budget*float64(p.ticker.interval)/1e9)
 	return f

@@ -69,9 +69,6 @@ type shape struct {
 	center, spread, drift, pace float64
 	// seenLow and seenHigh are the extremes that were seen.
 	seenLow, seenHigh float64
-	// room is how far low and high are beyond what was seen; a new operating
-	// point is given as much.
-	room float64
 	// step is the largest move that is normal, 0 if that is not judged.
 	step float64
 	// grain is the median move; a live value that moves in larger grains only is
@@ -92,12 +89,17 @@ type shape struct {
 // noShape judges nothing. It is never written.
 var noShape = &shape{low: math.Inf(-1), high: math.Inf(1), limitLow: math.Inf(-1), limitHigh: math.Inf(1)}
 
-// leaveRoom takes over how much room there is beyond what was seen.
-func (s *shape) leaveRoom() {
-	if r := math.Min(s.high-s.seenHigh, s.seenLow-s.low); r > 0 && !math.IsInf(r, 0) {
-		s.room = r
+// unrest is how far a value at rest moves by its noise, at most.
+func (s *shape) unrest() float64 {
+	if s.noiseLow >= s.noiseHigh {
+		return 0
 	}
+	return 3 * noiseDeviation(s.noiseHigh)
 }
+
+// noiseDeviation turns the logarithm of a mean square of second differences into
+// the deviation of the noise: independent values make it six times as large.
+func noiseDeviation(l float64) float64 { return math.Exp(l/2) / math.Sqrt(6) }
 
 // bounds returns the range, wider on the side to which the level has wandered.
 func (s *shape) bounds() (low, high float64) {
@@ -255,7 +257,7 @@ func (e *Engine) judgeContinuous(p *point, s *detect.Sample) {
 	if bad := v < low || v > high; bad || p.alarming(KindRange) {
 		e.hold(p, s, KindRange, bad, holdRows, func() words { return rangeWords(p, f, v) })
 		if bad && p.followed(KindRange) {
-			slack := (f.seenHigh-f.seenLow)/4 + f.room
+			slack := (f.seenHigh-f.seenLow)/4 + f.unrest()
 			f.low, f.high = math.Min(f.low, v-slack), math.Max(f.high, v+slack)
 		}
 	}

@@ -159,8 +159,8 @@ func noiseWords(p *point, f *profile, l float64) words {
 	}
 	return words{score: f.surprise,
 		title:       p.name() + " is " + what,
-		observed:    fmt.Sprintf("The noise of %s is about %s.", p.name(), p.quantity(math.Exp(l/2)/2.45)),
-		expected:    fmt.Sprintf("%s to %s, from %s.", p.quantity(math.Exp(f.noiseLow/2)/2.45), p.quantity(math.Exp(f.noiseHigh/2)/2.45), f.evidence()),
+		observed:    fmt.Sprintf("The noise of %s is about %s.", p.name(), p.quantity(noiseDeviation(l))),
+		expected:    fmt.Sprintf("%s to %s, from %s.", p.quantity(noiseDeviation(f.noiseLow)), p.quantity(noiseDeviation(f.noiseHigh)), f.evidence()),
 		explanation: fmt.Sprintf("Over its last %d values %s is %s: the variance of its small movements differs from what is normal by a factor of %s.", noiseLength, p.name(), what, number(math.Exp(math.Abs(l-bound)))),
 	}
 }
