@@ -17,6 +17,8 @@ type relationAlarm struct {
 	lead int
 	c    condition
 	peak float64
+	// far is the largest part of its threshold that a single residual reached.
+	far float64
 	// commanded tells that it began right after a command to a device of the
 	// relation.
 	commanded bool
@@ -32,6 +34,9 @@ const (
 	// told again at powers of two.
 	briefRows   = 4
 	lastingRows = 8
+	// farAway is how many thresholds a single residual must reach for a brief
+	// disagreement to be more than that.
+	farAway = 5
 )
 
 // blamed is how many members an alarm names at most.
@@ -92,6 +97,9 @@ func (e *Engine) judgeRow(r *relation, t *ticker) {
 	a.c.times++
 	grown := worst > 1.5*a.peak
 	a.peak = math.Max(a.peak, worst)
+	for j := range r.members {
+		a.far = math.Max(a.far, r.members[j].far)
+	}
 	if a.c.times < a.c.next && !grown {
 		return
 	}
@@ -146,6 +154,9 @@ func (e *Engine) deviation(r *relation, at int64, frame uint64) detect.Finding {
 	f.Server = top.point.server()
 	f.Score = top.surprise
 	switch {
+	case a.c.times >= 2 && a.c.times < lastingRows && a.far >= farAway:
+		// No switch came after it that would explain it.
+		f.Severity = protocols.Medium
 	case a.c.times < briefRows, a.c.times < lastingRows && top.ratio < 1:
 		// What is only past the release level may be the echo of one odd row.
 		f.Severity = protocols.Low

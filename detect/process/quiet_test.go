@@ -122,3 +122,12 @@ func TestAValueSetByCommandsIsNoCounter(t *testing.T) {
 		}
 	}
 }
+
+func TestALevelThatJumpsAndStaysIsMoreThanLow(t *testing.T) {
+	x := watching(t)
+	x.override[level] = func(v float64) float64 { return v + 0.6 }
+	x.run(60)
+	if s, told := x.severest("value.correlation"); !told || s < protocols.Medium {
+		t.Errorf("a level that jumps is told: %v, as %s, want at least medium", told, s)
+	}
+}

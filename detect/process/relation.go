@@ -64,8 +64,10 @@ type member struct {
 	bias, pace, lean float64
 	// means are the mean residuals now, ratio the largest part of a threshold
 	// that one of them reaches.
-	means    [len(horizons)]float64
-	ratio    float64
+	means [len(horizons)]float64
+	ratio float64
+	// far is the same of the last residual alone, not cut off.
+	far      float64
 	last     float64
 	hasLast  bool
 	surprise float64
@@ -585,6 +587,7 @@ func (m *member) test(x []float64, z float64, follow following) {
 		// It is not reported any more; others tell that.
 		residual = 0
 	}
+	m.far = math.Abs(residual) / m.limits[0]
 	for h, length := range horizons {
 		m.means[h] += 2 / (length + 1) * (cut(residual, m.clips[h]) - m.means[h])
 		m.ratio = math.Max(m.ratio, math.Abs(m.means[h])/m.limits[h])
