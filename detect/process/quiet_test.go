@@ -123,11 +123,11 @@ func TestAValueSetByCommandsIsNoCounter(t *testing.T) {
 	}
 }
 
-func TestALevelThatJumpsAndStaysIsMoreThanLow(t *testing.T) {
+func TestAHugeDisagreementThatNoSwitchExplainsIsMoreThanLow(t *testing.T) {
 	x := watching(t)
-	x.override[level] = func(v float64) float64 { return v + 0.6 }
+	x.add(pressure, 1, 1)
 	x.run(60)
-	if s, told := x.severest("value.correlation"); !told || s < protocols.Medium {
-		t.Errorf("a level that jumps is told: %v, as %s, want at least medium", told, s)
+	if s, told := x.severest("value.correlation"); !told || s != protocols.Medium {
+		t.Errorf("a pressure that reads double for a moment is told: %v, as %s, want as medium", told, s)
 	}
 }
