@@ -154,6 +154,8 @@ func TestACancelledContextEndsASilentPipe(t *testing.T) {
 		for read := int64(0); read < int64(len(head)); read, _ = s.Progress() {
 			runtime.Gosched()
 		}
+		// The bytes were read; what is made of them shows only at the end.
+		time.Sleep(200 * time.Millisecond)
 		cancel()
 	}()
 	h := &timed{}

@@ -280,7 +280,9 @@ func (p *pipeline) baseline() (*detect.Baseline, error) {
 	if sections[tagsSection], err = p.tags.Section(); err != nil {
 		return nil, fmt.Errorf("save the types of registers: %w", err)
 	}
-	if p.process != nil {
+	// A process model that was loaded stays as it was: what it has adapted to
+	// since may be what an attacker commanded, and nobody approved it.
+	if p.process != nil && sections[processSection] == nil {
 		if sections[processSection], err = p.process.Save(); err != nil {
 			return nil, fmt.Errorf("save the process model: %w", err)
 		}
