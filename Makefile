@@ -2,7 +2,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
-.PHONY: all build test race lint vuln bench fuzz docs clean
+.PHONY: all build test race lint vuln bench microbench fuzz docs clean
 
 all: build
 
@@ -41,8 +41,17 @@ fuzz:
 		done; \
 	done
 
-## bench: the benchmarks beside the code
+## bench: weir beside tcpdump and others over large captures (about ten minutes), and where its time goes
 bench:
+	go test ./cmd/weir -v -run='^TestSideBySide$$' -count=1 -timeout 30m -args -side-by-side
+	@for kind in modbus dnp3; do \
+		echo; echo "where the time goes: $$kind"; \
+		go test ./cmd/weir -run='^$$' -bench="^BenchmarkReplay$$/^$$kind$$" -benchtime=10x -cpuprofile=$${TMPDIR:-/tmp}/weir-$$kind.prof -o $${TMPDIR:-/tmp}/weir-bench.test | grep ns/packet; \
+		go tool pprof -top -cum -nodecount=40 $${TMPDIR:-/tmp}/weir-bench.test $${TMPDIR:-/tmp}/weir-$$kind.prof 2>/dev/null | grep -v 'runtime\.\|testing\.'; \
+	done
+
+## microbench: the benchmarks beside the code
+microbench:
 	go test -run='^$$' -bench=. -benchmem ./...
 
 ## docs: write the generated pages again
