@@ -2,9 +2,11 @@ package tags
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/weir-ics/weir/detect"
@@ -24,6 +26,11 @@ func Settle(given *List, extractors ...*Extractor) (*List, []Retyped) {
 	for _, x := range extractors {
 		out = append(out, x.Adopt(list)...)
 	}
+	// In an order that does not tell how the traffic was shared out.
+	slices.SortStableFunc(out, func(a, b Retyped) int {
+		x, y := a.Typed, b.Typed
+		return cmp.Or(x.Device.Compare(y.Device), cmp.Compare(x.Unit, y.Unit), cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Index, y.Index))
+	})
 	return list, out
 }
 
