@@ -65,6 +65,9 @@ func readLabels(path string) (*labelSet, error) {
 	return set, nil
 }
 
+// maxLabelledFrames bounds the memory of frame labels.
+const maxLabelledFrames = 1 << 28
+
 func (s *labelSet) readFrames(r io.Reader) error {
 	lines := bufio.NewScanner(r)
 	for n := 1; lines.Scan(); n++ {
@@ -74,7 +77,7 @@ func (s *labelSet) readFrames(r io.Reader) error {
 		}
 		number, mark, _ := strings.Cut(text, ";")
 		frame, err := strconv.Atoi(number)
-		if err != nil || frame < 1 || frame > 1<<32 || mark != "0" && mark != "1" {
+		if err != nil || frame < 1 || frame > maxLabelledFrames || mark != "0" && mark != "1" {
 			return fmt.Errorf("line %d: %q is not frame;0 or frame;1", n, text)
 		}
 		for len(s.frames) <= frame {
