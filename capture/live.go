@@ -224,7 +224,7 @@ func (c *chunk) clear() { c.packets, c.arena, c.next = c.packets[:0], c.arena[:0
 
 // The limits of a chunk; beyond them packets stay in the kernel's ring.
 const (
-	chunkPackets = 4 * BatchSize
+	chunkPackets = BatchSize
 	chunkBytes   = 8 << 20
 )
 

@@ -27,7 +27,7 @@ const (
 
 // BatchSize is the largest number of packets in a [Batch]. It is a constant so
 // that where batches end depends on the input alone.
-const BatchSize = 4096
+const BatchSize = 1 << 14
 
 // Packet is one captured packet.
 type Packet struct {
@@ -65,6 +65,10 @@ type Batch struct {
 	// or, where a live source fell silent, the later time up to which nothing
 	// more is expected.
 	Clock int64
+
+	// shares are the indexes of each worker's packets, if there are several
+	// workers.
+	shares [][]uint16
 
 	blocks []*block // what the packets of files alias
 	arena  []byte   // what the packets of live sources alias
