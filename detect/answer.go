@@ -267,7 +267,7 @@ func (s *Shard) violations(l *link, e *protocols.Event) {
 			}
 			continue
 		}
-		if lost, ok := s.gaps[pairOf(e.Src.IP, e.Dst.IP)]; ok && e.Clock-lost < 10e9 {
+		if lost, ok := s.gaps[pairOf(e.Src.IP, e.Dst.IP)]; ok && e.Clock-lost <= gapExplains {
 			s.stats.Explained++
 			continue
 		}

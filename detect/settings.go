@@ -55,8 +55,8 @@ type Settings struct {
 	// capture of a part of the network.
 	ArmAtStart bool
 
-	// MaxLinks caps the learned links of a shard, MaxConnections the learned
-	// pairs of hosts and service port, MaxPatterns the distinct requests kept a
+	// MaxLinks caps the learned links of the site, MaxConnections the learned
+	// pairs of hosts and service port (see Bound), MaxPatterns the distinct requests kept a
 	// link, MaxRuns the runs of addresses kept a link, table and access.
 	MaxLinks, MaxConnections, MaxPatterns, MaxRuns int
 	// MaxStrangers caps the links watched that were not learned, MaxHosts the

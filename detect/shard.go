@@ -65,8 +65,11 @@ type Shard struct {
 	conns      map[connKey]*connection
 	ports      map[pairKey]uint16
 	gaps       map[pairKey]int64
+	gapsKept   int // how many gaps make it look for those that are over
 	frozen     bool
-	admissions []admission
+	// noLinks and noConnections are set while the site has no room for more.
+	noLinks, noConnections bool
+	admissions             []admission
 	// summaries of the links learned, for the site to take when watching begins.
 	summaries []summary
 	timers    timers
@@ -82,7 +85,7 @@ type Shard struct {
 func NewShard(settings Settings, schedule *Schedule, baseline *Baseline) *Shard {
 	settings = settings.withDefaults()
 	s := &Shard{settings: settings, schedule: schedule, links: map[linkKey]*link{}, conns: map[connKey]*connection{},
-		ports: map[pairKey]uint16{}, gaps: map[pairKey]int64{}}
+		ports: map[pairKey]uint16{}, gaps: map[pairKey]int64{}, gapsKept: leastGaps}
 	if baseline != nil {
 		s.known = make(map[linkKey]*LinkBaseline, len(baseline.Links))
 		for i := range baseline.Links {
@@ -97,6 +100,26 @@ func NewShard(settings Settings, schedule *Schedule, baseline *Baseline) *Shard 
 		}
 	}
 	return s
+}
+
+// burst is how many links, and how many connections, a shard takes at most
+// beyond the caps before Bound is called next.
+const burst = 1 << 16
+
+// Bound keeps shards that share the traffic within the caps of the site. It is
+// to be called between batches of packets, when none of them is in use. What it
+// decides rests on the totals, so that it does not matter how the traffic is
+// shared out; a batch may overrun the caps by what it brings.
+func Bound(shards ...*Shard) {
+	links, conns := 0, 0
+	for _, s := range shards {
+		links += len(s.links)
+		conns += len(s.conns)
+	}
+	for _, s := range shards {
+		s.noLinks = links >= s.settings.MaxLinks
+		s.noConnections = conns >= s.settings.MaxConnections
+	}
 }
 
 // Observe takes one event, in packet order. It costs O(1) and, once the link
@@ -184,7 +207,7 @@ func (s *Shard) meet(e *protocols.Event, key linkKey, watching bool) *link {
 		s.stranger(e, key)
 		return nil
 	}
-	if len(s.links) >= s.settings.MaxLinks {
+	if s.noLinks || len(s.links) >= s.settings.MaxLinks+burst {
 		s.stats.LinksRefused++
 		return nil
 	}
@@ -283,14 +306,34 @@ func (s *Shard) network(e *protocols.Event, watching bool) {
 			s.tell(e, noteNetwork, s.copyEvent(e, linkKey{}))
 		}
 	case protocols.StreamGap:
-		if len(s.gaps) >= 4096 {
-			clear(s.gaps)
+		if len(s.gaps) >= s.gapsKept {
+			s.forgetGaps(e.Clock)
 		}
 		s.gaps[pairOf(e.Src.IP, e.Dst.IP)] = e.Clock
 	case protocols.ConnectionClosed:
 	default:
 		s.tell(e, noteNetwork, s.copyEvent(e, linkKey{}))
 	}
+}
+
+// leastGaps is below how many gaps none is forgotten. A flood that brings more
+// than mostGaps within the time that a gap explains loses them all.
+const leastGaps, mostGaps = 4096, 1 << 16
+
+// gapExplains is for how long a gap explains malformed messages, in nanoseconds.
+const gapExplains = int64(10e9)
+
+// forgetGaps drops the gaps that explain nothing any more.
+func (s *Shard) forgetGaps(clock int64) {
+	for k, at := range s.gaps {
+		if clock-at > gapExplains {
+			delete(s.gaps, k)
+		}
+	}
+	if len(s.gaps) >= mostGaps {
+		clear(s.gaps)
+	}
+	s.gapsKept = min(max(leastGaps, 2*len(s.gaps)), mostGaps)
 }
 
 func pairOf(a, b netip.Addr) pairKey {
@@ -324,7 +367,7 @@ func (s *Shard) connect(e *protocols.Event, watching bool) {
 	}
 	switch {
 	case c == nil && !watching:
-		if len(s.conns) >= s.settings.MaxConnections {
+		if s.noConnections || len(s.conns) >= s.settings.MaxConnections+burst {
 			s.stats.ConnectionsRefused++
 			return
 		}

@@ -35,7 +35,10 @@ type pipeline struct {
 	schedule *detect.Schedule
 	engine   *capture.Engine
 	lanes    []*lane
-	site     *detect.Site
+	// What the lanes hold, to keep them within the caps together.
+	shards     []*detect.Shard
+	extractors []*tags.Extractor
+	site       *detect.Site
 	process  *process.Engine // nil if it is switched off
 	outlets  []outlet
 	least    protocols.Severity
@@ -108,18 +111,18 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 		p.tags = o.tags.Merge(learned)
 	}
 	var handlers []capture.Handler
-	var shards []*detect.Shard
 	for range max(1, o.workers) {
 		l := &lane{shard: detect.NewShard(o.settings, o.schedule, o.baseline), matcher: o.rules.NewMatcher(), keep: o.events != nil}
 		if o.process != nil || o.infer || len(o.outlets) > 0 {
 			l.extractor = tags.NewExtractor(p.tags, tags.Settings{MaxSeries: o.maxPoints, Learn: o.baseline == nil, Until: o.schedule.WatchFrom})
+			p.extractors = append(p.extractors, l.extractor)
 		}
 		l.worker = newWorker(l.observe, l.shard.Advance)
 		p.lanes = append(p.lanes, l)
 		handlers = append(handlers, l)
-		shards = append(shards, l.shard)
+		p.shards = append(p.shards, l.shard)
 	}
-	p.site = detect.NewSite(o.settings, o.schedule, o.baseline, shards)
+	p.site = detect.NewSite(o.settings, o.schedule, o.baseline, p.shards)
 	if o.process != nil {
 		p.process = process.NewEngine(*o.process)
 		if o.baseline != nil && o.baseline.Sections[processSection] != nil {
@@ -190,6 +193,8 @@ const countEvery = int64(10 * time.Second)
 
 func (p *pipeline) step(ctx context.Context, clock int64) error {
 	p.last = clock
+	detect.Bound(p.shards...)
+	tags.Bound(p.extractors...)
 	p.mergeSamples()
 	if err := p.mergeLines(); err != nil {
 		return err
@@ -246,15 +251,9 @@ func (p *pipeline) observe(samples []detect.Sample) {
 // that take the place of single registers.
 func (p *pipeline) settle(from int64) []tags.Retyped {
 	p.settled = true
-	var extractors []*tags.Extractor
-	for _, l := range p.lanes {
-		if l.extractor != nil {
-			extractors = append(extractors, l.extractor)
-		}
-	}
 	var retyped []tags.Retyped
-	if len(extractors) > 0 {
-		p.tags, retyped = tags.Settle(p.tags, extractors...)
+	if len(p.extractors) > 0 {
+		p.tags, retyped = tags.Settle(p.tags, p.extractors...)
 		if p.process != nil {
 			for _, r := range retyped {
 				p.process.Retype(r.Raw, r.Typed, r.Decode)

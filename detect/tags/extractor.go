@@ -20,8 +20,9 @@ var extracted = [protocols.NumPointKinds]bool{
 
 // Settings bound an Extractor.
 type Settings struct {
-	// MaxSeries is how many series it makes at most; beyond that, new ones are
-	// refused and counted. 0 is 1,000,000.
+	// MaxSeries is how many series there are at most; beyond that, new ones are
+	// refused and counted. 0 is 1,000,000. Where several extractors share the
+	// traffic it is for all of them (see Bound).
 	MaxSeries int
 	// Learn makes it gather what is needed to infer types (see Infer); without,
 	// registers that the list does not name stay unsigned 16-bit integers.
@@ -29,13 +30,13 @@ type Settings struct {
 	// Until gives the packet time at which watching begins: events from then on
 	// are not gathered any more, wherever a batch ends. nil is never.
 	Until func() int64
-	// MaxLearned is how many registers it gathers that for at most. 0 is
-	// 200,000.
+	// MaxLearned is how many registers are gathered for that at most, by all
+	// extractors (see Bound). 0 is 200,000.
 	MaxLearned int
 }
 
-// Extractor turns Events into samples. One goroutine uses it: all traffic of a
-// device with one client comes to the same one.
+// Extractor turns Events into samples. One goroutine at a time uses it: all
+// traffic of a device with one client comes to the same one.
 type Extractor struct {
 	list     *List
 	settings Settings
@@ -45,11 +46,14 @@ type Extractor struct {
 	last    *table
 	series  int
 	// lessons are what type inference gathers, lesson the last of them.
-	lessons   map[learnKey]*lesson
-	lessonKey learnKey
+	lessons   map[tableKey]*lesson
+	lessonKey tableKey
 	lesson    *lesson
 	learned   int
-	stats     Stats
+	// full and sated are set while there is no room for more series, and for
+	// more registers to learn the types of.
+	full, sated bool
+	stats       Stats
 }
 
 // Stats count what an Extractor did.
@@ -74,9 +78,12 @@ func (s *Stats) Each(f func(name string, value uint64)) {
 	f("tags.unlearned", s.Unlearned)
 }
 
-// tableKey is one table of one device.
+// tableKey is one table of one device, as one client sees it. Different clients
+// read at different moments: mixing them would make moves of what is only time.
+// It also makes what an extractor holds the same however traffic is shared out.
 type tableKey struct {
 	device netip.Addr
+	client netip.Addr
 	unit   uint16
 	kind   protocols.PointKind
 	proto  protocols.Proto
@@ -126,8 +133,31 @@ func NewExtractor(list *List, s Settings) *Extractor {
 	if s.MaxLearned == 0 {
 		s.MaxLearned = 200_000
 	}
-	return &Extractor{list: list, settings: s, tables: make(map[tableKey]*table), lessons: make(map[learnKey]*lesson)}
+	return &Extractor{list: list, settings: s, tables: make(map[tableKey]*table), lessons: make(map[tableKey]*lesson)}
 }
+
+// burst is how many series and registers an extractor takes at most beyond the
+// caps before Bound is called next.
+const burst = 1 << 17
+
+// Bound keeps extractors that share the traffic within their caps. It is to be
+// called between batches of packets, when none of them is in use. What it
+// decides rests on the totals, so that it does not matter how the traffic is
+// shared out; a batch may overrun the caps by what it brings.
+func Bound(extractors ...*Extractor) {
+	series, learned := 0, 0
+	for _, x := range extractors {
+		series += x.series
+		learned += x.learned
+	}
+	for _, x := range extractors {
+		x.full = series >= x.settings.MaxSeries
+		x.sated = learned >= x.settings.MaxLearned
+	}
+}
+
+// refuses tells whether there is no room for another series.
+func (x *Extractor) refuses() bool { return x.full || x.series >= x.settings.MaxSeries+burst }
 
 // Stats returns the counters so far.
 func (x *Extractor) Stats() Stats { return x.stats }
@@ -139,7 +169,7 @@ func (x *Extractor) Observe(e *protocols.Event, out *[]detect.Sample) {
 	if len(e.Points) == 0 || e.Broadcast || e.Role == protocols.RoleNotice {
 		return
 	}
-	key := tableKey{device: e.Server().IP, proto: e.Proto}
+	key := tableKey{device: e.Server().IP, client: e.Client().IP, proto: e.Proto}
 	switch e.Proto {
 	case protocols.ProtoModbus:
 		key.unit = uint16(e.Unit)
@@ -171,7 +201,7 @@ func (x *Extractor) Observe(e *protocols.Event, out *[]detect.Sample) {
 			x.open(key, p.Index, s)
 		}
 		if learning && s.learning && p.Access == protocols.AccessReport {
-			x.learn(key, e.Client().IP, points, i)
+			x.learn(key, points, i)
 		}
 		switch s.state {
 		case slotRefused:
@@ -227,7 +257,7 @@ func (x *Extractor) slot(key tableKey, index uint32) *slot {
 	if t == nil || key != x.lastKey {
 		t = x.tables[key]
 		if t == nil {
-			if x.series >= x.settings.MaxSeries {
+			if x.refuses() {
 				return &refused
 			}
 			t = &table{pages: make(map[uint32]*page)}
@@ -239,7 +269,7 @@ func (x *Extractor) slot(key tableKey, index uint32) *slot {
 	if t.at == nil || t.number != number {
 		p := t.pages[number]
 		if p == nil {
-			if x.series >= x.settings.MaxSeries {
+			if x.refuses() {
 				return &refused
 			}
 			p = new(page)
@@ -255,7 +285,7 @@ var refused = slot{state: slotRefused}
 
 // open decides what a new address is.
 func (x *Extractor) open(key tableKey, index uint32, s *slot) {
-	if x.series >= x.settings.MaxSeries {
+	if x.refuses() {
 		s.state = slotRefused
 		return
 	}

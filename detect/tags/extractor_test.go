@@ -107,10 +107,25 @@ func TestDNP3PointsBelongToTheOutstation(t *testing.T) {
 func TestSeriesBeyondTheCapAreRefusedAndCounted(t *testing.T) {
 	x := NewExtractor(nil, Settings{MaxSeries: 2})
 	var out []detect.Sample
+	x.Observe(report(protocols.KindCoil, 0, 1, 1), &out)
+	Bound(x)
 	x.Observe(report(protocols.KindCoil, 0, 1, 1, 1), &out)
 	x.Observe(report(protocols.KindDiscreteInput, 0, 1), &out)
-	if len(out) != 2 || x.Stats().Refused != 2 {
-		t.Errorf("%d samples, %d refused; want 2 and 2", len(out), x.Stats().Refused)
+	if len(out) != 4 || x.Stats().Refused != 2 {
+		t.Errorf("%d samples, %d refused; want 4 and 2", len(out), x.Stats().Refused)
+	}
+}
+
+func TestTheCapOnSeriesIsOneForAllExtractors(t *testing.T) {
+	a, b := NewExtractor(nil, Settings{MaxSeries: 2}), NewExtractor(nil, Settings{MaxSeries: 2})
+	var out []detect.Sample
+	a.Observe(report(protocols.KindCoil, 0, 1), &out)
+	b.Observe(report(protocols.KindCoil, 1, 1), &out)
+	Bound(a, b)
+	a.Observe(report(protocols.KindCoil, 2, 1), &out)
+	b.Observe(report(protocols.KindCoil, 3, 1), &out)
+	if len(out) != 2 || a.Stats().Refused != 1 || b.Stats().Refused != 1 {
+		t.Errorf("%d samples, %d and %d refused; want 2, 1 and 1", len(out), a.Stats().Refused, b.Stats().Refused)
 	}
 }
 

@@ -28,6 +28,9 @@ func FuzzInfer(f *testing.F) {
 			}
 			out = out[:0]
 			x.Observe(e, &out)
+			if i%16 == 0 {
+				Bound(x)
+			}
 		}
 		list, retyped := Settle(nil, x)
 		for _, r := range retyped {

@@ -3,6 +3,7 @@ package tags
 import (
 	"cmp"
 	"math"
+	"net/netip"
 	"slices"
 	"strconv"
 
@@ -23,16 +24,16 @@ const (
 // order. Those of which nothing can be said are left out. It does not change
 // what is extracted (see Adopt).
 func (x *Extractor) Infer() []Tag {
-	keys := make([]learnKey, 0, len(x.lessons))
+	keys := make([]tableKey, 0, len(x.lessons))
 	for k := range x.lessons {
 		keys = append(keys, k)
 	}
-	slices.SortFunc(keys, func(a, b learnKey) int {
+	slices.SortFunc(keys, func(a, b tableKey) int {
 		return cmp.Or(a.device.Compare(b.device), cmp.Compare(a.unit, b.unit), cmp.Compare(a.kind, b.kind), a.client.Compare(b.client))
 	})
 	// What a device does in one place it does in others: the orders found
 	// without doubt speak for the same order where there is some.
-	habits := make(map[learnKey]*habit)
+	habits := make(map[tableKey]*habit)
 	var out []Tag
 	for pass := range 2 {
 		out = out[:0]
@@ -44,7 +45,7 @@ func (x *Extractor) Infer() []Tag {
 				h = new(habit)
 				habits[dev] = h
 			}
-			out = append(out, x.lessons[k].infer(k.tableKey, h, pass == 1)...)
+			out = append(out, x.lessons[k].infer(k, h, pass == 1)...)
 		}
 	}
 	return out
@@ -443,43 +444,63 @@ type Retyped struct {
 // returns, in order, the series that take the place of raw ones, so that what
 // was learned of the raw ones can be carried over.
 func (x *Extractor) Adopt(list *List) []Retyped {
+	type deviceTable struct {
+		device netip.Addr
+		unit   uint16
+		kind   protocols.PointKind
+	}
+	tables := make(map[deviceTable][]tableKey)
+	for k := range x.tables {
+		if k.proto == protocols.ProtoModbus && isRegister(k.kind) {
+			d := deviceTable{k.device, k.unit, k.kind}
+			tables[d] = append(tables[d], k)
+		}
+	}
 	var out []Retyped
 	for _, t := range list.Tags() {
 		if !isRegister(t.Kind) || x.list.Lookup(t.Place()) != nil {
 			continue
 		}
-		key := tableKey{device: t.Device, unit: t.Unit, kind: t.Kind, proto: protocols.ProtoModbus}
-		table := x.tables[key]
-		if table == nil {
-			continue
-		}
-		slots := make([]*slot, 0, 4)
-		var raw []*detect.Series
-		for a := t.Address; a <= t.Last(); a++ {
-			p := table.pages[a>>pageBits]
-			if p == nil || p[a&(1<<pageBits-1)].state != slotValue {
-				break
+		for _, key := range tables[deviceTable{t.Device, t.Unit, t.Kind}] {
+			if r, ok := x.tables[key].adopt(key, t); ok {
+				out = append(out, r)
 			}
-			s := &p[a&(1<<pageBits-1)]
-			slots = append(slots, s)
-			raw = append(raw, s.series)
 		}
-		if len(slots) != t.Type.Registers() {
-			continue
-		}
-		tag := t
-		first := slots[0]
-		if t.Name == "" && t.Encoding.String() == first.series.Type && t.Scale == 1 && t.Offset == 0 {
-			continue // it is read like that already
-		}
-		first.series, first.encoding, first.scale, first.offset = newSeries(key, t.Address, &tag)
-		for _, s := range slots[1:] {
-			*s = slot{state: slotInner}
-		}
-		scale, offset, encoding := first.scale, first.offset, t.Encoding
-		out = append(out, Retyped{Raw: raw, Typed: first.series, Decode: func(r []uint16) float64 { return encoding.Decode(r)*scale + offset }})
 	}
 	x.list = list
 	x.lessons, x.lesson, x.settings.Learn = nil, nil, false
 	return out
+}
+
+// adopt reads the registers of a tag as it says from now on. It returns the
+// series that takes the place of raw ones, if the client read all of them.
+func (t *table) adopt(key tableKey, tag Tag) (Retyped, bool) {
+	slots := make([]*slot, 0, 4)
+	var raw []*detect.Series
+	for a := tag.Address; a <= tag.Last(); a++ {
+		if p := t.pages[a>>pageBits]; p != nil && p[a&(1<<pageBits-1)].state == slotValue {
+			s := &p[a&(1<<pageBits-1)]
+			slots = append(slots, s)
+			raw = append(raw, s.series)
+		} else {
+			slots = append(slots, nil)
+		}
+	}
+	first := slots[0]
+	if first != nil && tag.Name == "" && tag.Encoding.String() == first.series.Type && tag.Scale == 1 && tag.Offset == 0 {
+		return Retyped{}, false // it is read like that already
+	}
+	if first != nil {
+		first.series, first.encoding, first.scale, first.offset = newSeries(key, tag.Address, &tag)
+	}
+	for _, s := range slots[1:] {
+		if s != nil {
+			*s = slot{state: slotInner}
+		}
+	}
+	if len(raw) != len(slots) {
+		return Retyped{}, false
+	}
+	scale, offset, encoding := first.scale, first.offset, tag.Encoding
+	return Retyped{Raw: raw, Typed: first.series, Decode: func(r []uint16) float64 { return encoding.Decode(r)*scale + offset }}, true
 }

@@ -3,7 +3,6 @@ package tags
 import (
 	"math"
 	"math/bits"
-	"net/netip"
 
 	"github.com/weir-ics/weir/protocols"
 )
@@ -207,38 +206,30 @@ func (r *register) observePair(a, b uint16) {
 	}
 }
 
-// learnKey is one table as one client reads it. Different clients read at
-// different moments; mixing them would make moves of what is only time.
-type learnKey struct {
-	tableKey
-	client netip.Addr
-}
-
 // lesson holds the registers of one table that one client reads.
 type lesson struct {
 	registers map[uint32]*register
 }
 
 // learn gathers points[i] with the one after it.
-func (x *Extractor) learn(key tableKey, client netip.Addr, points []protocols.Point, i int) {
-	k := learnKey{key, client}
+func (x *Extractor) learn(key tableKey, points []protocols.Point, i int) {
 	l := x.lesson
-	if l == nil || k != x.lessonKey {
-		l = x.lessons[k]
+	if l == nil || key != x.lessonKey {
+		l = x.lessons[key]
 		if l == nil {
-			if x.learned >= x.settings.MaxLearned {
+			if x.sated || x.learned >= x.settings.MaxLearned+burst {
 				x.stats.Unlearned++
 				return
 			}
 			l = &lesson{registers: make(map[uint32]*register)}
-			x.lessons[k] = l
+			x.lessons[key] = l
 		}
-		x.lessonKey, x.lesson = k, l
+		x.lessonKey, x.lesson = key, l
 	}
 	p := &points[i]
 	r := l.registers[p.Index]
 	if r == nil {
-		if x.learned >= x.settings.MaxLearned {
+		if x.sated || x.learned >= x.settings.MaxLearned+burst {
 			x.stats.Unlearned++
 			return
 		}
