@@ -45,6 +45,10 @@ type CSVOptions struct {
 	Devices int
 	// Columns overrides what is chosen for columns by their name.
 	Columns []CSVColumn
+	// Scaled puts numbers into one 16-bit register each, scaled by a power of ten
+	// that fits the column, as PLCs without floating point do, instead of into
+	// float32. Modbus only.
+	Scaled bool
 	// Tags maps columns as an earlier conversion did, by name, so that two files
 	// of one plant come out alike. What they do not name is chosen as usual.
 	Tags []Tag
@@ -153,6 +157,8 @@ type csvSurvey struct {
 	rows     int
 	interval time.Duration
 	first    int64
+	// ranges are what columns hold.
+	ranges []csvRange
 	// bits tells by column whether only 0 and 1 occur.
 	bits []bool
 }
@@ -391,6 +397,7 @@ func (t *csvTable) survey(r io.Reader) (*csvSurvey, error) {
 	err := t.rows(r, func(row []string) error {
 		if zero == nil {
 			zero, one, other = make([]bool, len(t.names)), make([]bool, len(t.names)), make([]bool, len(t.names))
+			s.ranges = make([]csvRange, len(t.names))
 		}
 		s.rows++
 		if t.clock != nil {
@@ -403,7 +410,11 @@ func (t *csvTable) survey(r io.Reader) (*csvSurvey, error) {
 			if i >= len(row) {
 				continue
 			}
-			switch v, ok := t.number(row[i]); {
+			v, ok := t.number(row[i])
+			if ok {
+				s.ranges[i].add(row[i], v)
+			}
+			switch {
 			case !ok:
 			case v == 0:
 				zero[i] = true

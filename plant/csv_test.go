@@ -2,6 +2,7 @@ package plant
 
 import (
 	"bytes"
+	"io"
 	"maps"
 	"math"
 	"os"
@@ -298,6 +299,73 @@ func FuzzConvertCSV(f *testing.F) {
 		res, err := ConvertCSV(strings.NewReader(table), &b, opt)
 		if err == nil && (res.Rows == 0 || res.Packets == 0) {
 			t.Errorf("%d rows gave %d packets", res.Rows, res.Packets)
+		}
+	})
+}
+
+func TestAMappingPutsColumnsWhereItSays(t *testing.T) {
+	columns, err := ReadCSVColumns(strings.NewReader("name,table,type,order,scale,engineering_unit\nlevel,holding-register,int16,,0.01,m\nflow,,float32,CDAB,,\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	res, err := ConvertCSV(strings.NewReader("time,level,flow\n2026-01-01 00:00:00,1.25,7\n2026-01-01 00:00:01,-1.5,8.5\n"), &out, CSVOptions{Columns: columns})
+	if err != nil {
+		t.Fatal(err)
+	}
+	level, flow := res.Tags[0], res.Tags[1]
+	if level.Table != protocols.KindHoldingRegister || level.Type != "int16" || level.Scale != 0.01 || flow.Table != protocols.KindInputRegister || flow.Order != "CDAB" {
+		t.Errorf("tags %+v", res.Tags)
+	}
+	for text, want := range map[string]string{
+		"":                                "empty",
+		"a,b\n":                           "no column called name",
+		"name,table\nx,relay\n":           `line 2: column "x": table "relay"`,
+		"name,type\nx,float64\n":          `type "float64"`,
+		"name,table,type\nx,coil,int16\n": "holds bits only",
+		"name,order\nx,DCBA\n":            `order "DCBA"`,
+		"name,scale\nx,1/10\n":            `scale "1/10" is not a number`,
+	} {
+		if _, err := ReadCSVColumns(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestScaledIntegersHoldTheDigitsThatFit(t *testing.T) {
+	for _, c := range []struct {
+		cells []string
+		kind  string
+		scale float64
+	}{
+		{[]string{"1.25", "7"}, "uint16", 0.01},
+		{[]string{"-1,5", "2"}, "int16", 0.1},
+		{[]string{"3.123456", "4"}, "uint16", 0.0001},
+		{[]string{"250000", "1"}, "uint16", 10},
+		{[]string{"0", "0"}, "uint16", 1},
+	} {
+		var r csvRange
+		table := &csvTable{decimalComma: true}
+		for _, cell := range c.cells {
+			v, _ := table.number(cell)
+			r.add(cell, v)
+		}
+		if kind, scale := r.scaled(); kind != c.kind || scale != c.scale {
+			t.Errorf("%v: %s of %g, want %s of %g", c.cells, kind, scale, c.kind, c.scale)
+		}
+	}
+}
+
+func FuzzReadCSVColumns(f *testing.F) {
+	f.Add("name,table,type,order,scale,offset\nlevel,holding-register,int16,ABCD,0.01,-3\n")
+	f.Add("name\n\"a\nb\"\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		columns, err := ReadCSVColumns(strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		if _, err := ConvertCSV(strings.NewReader("time,level\n2026-01-01 00:00:00,1.25\n"), io.Discard, CSVOptions{Columns: columns}); err != nil && !strings.Contains(err.Error(), "there is no column") {
+			t.Fatal(err)
 		}
 	})
 }

@@ -97,6 +97,8 @@ func (p *csvPoller) place() {
 		d := k / perDevice
 		if p.survey.bits[i] {
 			tag.Table, tag.Type = protocols.KindDiscreteInput, "bool"
+		} else if t.opt.Scaled {
+			tag.Type, tag.Scale = p.survey.ranges[i].scaled()
 		}
 		if c, ok := chosen[strings.ToLower(tag.Name)]; ok {
 			if c.Table != protocols.KindUnknown {

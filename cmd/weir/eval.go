@@ -21,6 +21,7 @@ func newEval() *cobra.Command {
 	var labels []string
 	var least, kinds string
 	var each bool
+	var learnRows int
 	cmd := &cobra.Command{
 		Use:     "eval FILE... --labels L",
 		GroupID: "main",
@@ -34,8 +35,10 @@ Labels are the JSON lines of weir plant write, "frame;0|1" lines, a CSV with
 columns start and end, or the row labels of weir plant csv; --labels may be
 repeated. Malicious frames less than a minute apart are one attack, found by an
 alert that points at one of them. With row labels the scores of BATADAL (S) and SKAB (F1, FAR, MAR) are
-printed by their definitions. With --each every FILE is an experiment of its own,
-with the labels at the same place, and the counts are added up.`,
+printed by their definitions; --learn-rows N then learns from the first N rows,
+and --learn-rows N with --each is how SKAB is scored: with --each every FILE is an
+experiment of its own, with the labels at the same place, and the counts are
+added up.`,
 		Example: `  weir plant write a.pcap -d 2h --attack write.from-plc@90m --labels a.jsonl
   weir eval a.pcap --learn 80m --labels a.jsonl
   weir eval lemay.pcap --learn 270s --labels lemay_labeled.csv --json`,
@@ -47,11 +50,14 @@ with the labels at the same place, and the counts are added up.`,
 			if each && len(labels) != len(args) {
 				return usage(fmt.Errorf("--each needs as many --labels as files: %d files, %d labels", len(args), len(labels)))
 			}
+			if learnRows < 0 || learnRows > 0 && (f.baseline != "" || f.learn > 0) {
+				return usage(errors.New("--learn-rows takes a number of rows above 0, and neither --learn nor --baseline beside it"))
+			}
 			severity, err := protocols.ParseSeverity(least)
 			if err != nil {
 				return usage(fmt.Errorf("--min-severity: %w", err))
 			}
-			e := &evaluation{flags: &f, least: severity, kinds: kinds}
+			e := &evaluation{flags: &f, least: severity, kinds: kinds, learnRows: learnRows}
 			if !each {
 				if err := e.add(cmd, args, labels); err != nil {
 					return err
@@ -74,6 +80,7 @@ with the labels at the same place, and the counts are added up.`,
 	fl.StringVar(&kinds, "kinds", "", "count only alerts whose kind begins with this, as value.")
 	fl.StringVarP(&f.baseline, "baseline", "b", "", "what is normal, from weir learn")
 	fl.Var(&f.learn, "learn", "learn from the first DURATION of packet time, then watch")
+	fl.IntVar(&learnRows, "learn-rows", 0, "learn from the first N rows of the row labels, then watch")
 	fl.BoolVar(&f.json, "json", false, "print the scores as JSON")
 	fl.StringVarP(&f.config, "config", "c", "", "read options from a weir.yaml")
 	fl.StringVar(&f.tags, "tags", "", "a tag list (CSV) with names, types and units of points")
@@ -86,6 +93,8 @@ type evaluation struct {
 	flags *replayFlags
 	least protocols.Severity
 	kinds string
+	// learnRows is how many rows are learned from, 0 if it is not by rows.
+	learnRows int
 
 	Experiments int             `json:"experiments"`
 	Alerts      int             `json:"alerts"`
@@ -186,6 +195,12 @@ func (e *evaluation) add(cmd *cobra.Command, paths, labels []string) error {
 	}
 	if err := e.flags.normal(&options); err != nil {
 		return err
+	}
+	if n := e.learnRows; n > 0 {
+		if n >= len(set.rows) {
+			return usage(fmt.Errorf("--learn-rows %d: the labels have %d rows", n, len(set.rows)))
+		}
+		options.schedule.WatchAt(set.rows[n].time)
 	}
 	p, err := newPipeline(options)
 	if err != nil {

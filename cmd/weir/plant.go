@@ -227,15 +227,20 @@ func writeTo(cmd *cobra.Command, path string, f func(io.Writer) error) error {
 
 func newPlantCSV() *cobra.Command {
 	var o plant.CSVOptions
-	var comma, output, labels, rows, tagFile, start string
-	var interval duration
+	var comma, output, labels, rows, tagFile, mapping, start string
+	var interval, jitter duration
 	cmd := &cobra.Command{
 		Use:   "csv FILE.csv -o FILE.pcap",
 		Short: "Turn a table of process values into Modbus or DNP3 traffic",
 		Long: `Turn a table of process values, a row a time and a column a variable, into a
 capture in which a client polls devices that hold those values, so that a data
 set runs through the whole pipeline: decoding, extraction, detection, scoring.
-Times in any usual format, comma or semicolon, decimal point or comma.`,
+Times in any usual format, comma or semicolon, decimal point or comma.
+
+Columns that hold only 0 and 1 become discrete inputs (DNP3: binary inputs), all
+others float32 in two input registers (DNP3: analog inputs). --scaled makes them
+scaled 16-bit integers; --map FILE says it by column: a CSV with the columns name
+and any of table, type, order, scale, offset, such as the one --tags writes.`,
 		Example: `  weir plant csv plant.csv -o plant.pcap --labels plant.jsonl --tags tags.csv`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 || output == "" {
@@ -250,7 +255,15 @@ Times in any usual format, comma or semicolon, decimal point or comma.`,
 			if comma != "" {
 				o.Comma = []rune(comma)[0]
 			}
-			o.Interval = time.Duration(interval)
+			o.Interval, o.Jitter = time.Duration(interval), time.Duration(jitter)
+			if mapping != "" {
+				if o.Columns, err = readMapping(mapping); err != nil {
+					return usage(err)
+				}
+			}
+			if o.Scaled && o.Protocol == "dnp3" {
+				return usage(errors.New("--scaled is for Modbus; DNP3 has analog inputs"))
+			}
 			if start != "" {
 				if o.Start, err = time.Parse(time.RFC3339, start); err != nil {
 					return usage(fmt.Errorf("--start %q is not a time such as 2026-03-02T06:00:00Z", start))
@@ -270,12 +283,29 @@ Times in any usual format, comma or semicolon, decimal point or comma.`,
 	f.StringSliceVar(&o.Labels, "label-columns", nil, "columns that are labels, not values (default: by their usual names)")
 	f.StringSliceVar(&o.Ignore, "ignore", nil, "columns to leave out")
 	f.IntVar(&o.Devices, "devices", 0, "over how many devices the columns are spread (default: one for each 50)")
+	f.StringVar(&mapping, "map", "", "how columns are held: FILE with name, table, type, order, scale, offset (CSV)")
+	f.BoolVar(&o.Scaled, "scaled", false, "hold numbers as scaled 16-bit integers instead of float32")
+	f.Var(&jitter, "jitter", "by how much a poll may be late (default: a hundredth of the time between rows, at most 20ms)")
+	f.BoolVar(&o.Reconnect, "reconnect", false, "a connection for each poll cycle (rows a minute and more apart have that anyway)")
 	f.Uint64Var(&o.Seed, "seed", 1, "of the timing noise")
 	f.StringVar(&labels, "labels", "", "write the labelled stretches to FILE, JSON lines")
 	f.StringVar(&rows, "row-labels", "", "write row;time;first frame;last frame;labels to FILE")
 	f.StringVar(&tagFile, "tags", "", "write the tag list to FILE, CSV")
 	completeValues(cmd, "protocol", "modbus", "dnp3")
 	return cmd
+}
+
+func readMapping(path string) ([]plant.CSVColumn, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the mapping: %w", err)
+	}
+	defer f.Close()
+	columns, err := plant.ReadCSVColumns(f)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return columns, nil
 }
 
 func convertCSV(cmd *cobra.Command, o *plant.CSVOptions, path, output, labels, rows, tagFile string) error {
