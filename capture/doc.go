@@ -55,11 +55,12 @@
 //
 // The names of [Stats.Each], and what adds up to what:
 //
-//	packets                    = class.* together
+//	packets                    = class.* together; live: what came = packets + kernel.dropped + filtered, exactly
 //	bytes                      their length on the wire
 //	kernel.dropped             what the kernel or the capturing program dropped: not in packets
 //	interface.dropped          what the network card dropped: not in packets
 //	outgoing                   what this host sent, left out of a live capture: not in packets
+//	filtered                   what the filter of a live capture left out: not in packets
 //	time.backwards             packets earlier than one before them
 //
 //	class.tcp, .udp, .icmp, .arp                               decoded

@@ -41,6 +41,7 @@ func (e *Engine) Stats() Stats {
 	sum.KernelDropped = e.source.KernelDropped
 	sum.InterfaceDropped = e.source.InterfaceDropped
 	sum.Outgoing = e.source.Outgoing
+	sum.Filtered = e.source.Filtered
 	return sum
 }
 
@@ -92,6 +93,7 @@ func (e *Engine) runOne(ctx context.Context, src Source, step func(int64) error)
 			e.tap(&b)
 		}
 		clock = b.Clock
+		w.ease(b.Pressed)
 		for i := range b.Packets {
 			b.Packets[i].route()
 			w.packet(&b.Packets[i])
@@ -199,6 +201,7 @@ type worker struct {
 	of       int
 	shards   [Shards]*shard
 	stats    Stats
+	easing   bool  // what an Easer was told
 	called   bool  // the handler was given something since its last Advance
 	next     int64 // when the handler asked to be advanced, 0 for never
 	due      int64 // when a shard has something to do, or before
@@ -206,10 +209,22 @@ type worker struct {
 
 // batch takes the packets of a batch that are this worker's.
 func (w *worker) batch(b *Batch) {
+	w.ease(b.Pressed)
 	for _, i := range b.shares[w.index] {
 		w.packet(&b.Packets[i])
 	}
 	w.advance(b.Clock)
+}
+
+// ease tells an Easer what a batch says.
+func (w *worker) ease(on bool) {
+	if on == w.easing {
+		return
+	}
+	w.easing = on
+	if h, ok := w.handler.(Easer); ok {
+		h.Ease(on)
+	}
 }
 
 // share routes the packets and lists those of each worker.

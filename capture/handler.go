@@ -68,6 +68,15 @@ type Handler interface {
 	Advance(clock int64) (next int64)
 }
 
+// Easer is a Handler that can do with less while packets come faster than they
+// can be worked on.
+type Easer interface {
+	// Ease tells, before the first packet of a batch, that from there on what can
+	// be done without is to be left out ([Batch.Pressed]), or no longer. All
+	// workers are told at the same packet.
+	Ease(on bool)
+}
+
 // NoticeKind is what happened.
 type NoticeKind uint8
 

@@ -7,10 +7,8 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/net/bpf"
 )
 
 // LiveOptions say what to capture. The zero value captures all there is to see
@@ -24,9 +22,14 @@ type LiveOptions struct {
 	// NotPromiscuous leaves the interfaces as they are: only what is for this
 	// host is then seen, unless somebody else turned the mode on.
 	NotPromiscuous bool
-	// RingBytes is the size of the buffer that each interface shares with the
-	// kernel (32 MiB).
+	// RingBytes is the size of each buffer shared with the kernel (64 MiB, at
+	// least 2 MiB).
 	RingBytes int
+	// Rings is how many such buffers each interface has (1, at most [MaxRings]). The
+	// kernel shares the packets out by flow, and they are merged in time order
+	// again. One is best as long as one processor takes in the interface's
+	// packets; see docs/performance.md.
+	Rings int
 	// BlockTimeout is how long the kernel may hold packets back to hand over
 	// more at once (20 ms).
 	BlockTimeout time.Duration
@@ -34,11 +37,15 @@ type LiveOptions struct {
 	BatchTime time.Duration
 }
 
+// MaxRings is the most rings of an interface.
+const MaxRings = 64
+
 func (o LiveOptions) withDefaults() LiveOptions {
 	if o.RingBytes <= 0 {
-		o.RingBytes = 32 << 20
+		o.RingBytes = 64 << 20
 	}
-	o.RingBytes = max(o.RingBytes, 2*ringBlock)
+	o.RingBytes = max(o.RingBytes, minBlocks*ringBlock)
+	o.Rings = min(max(o.Rings, 1), MaxRings)
 	if o.BlockTimeout <= 0 {
 		o.BlockTimeout = 20 * time.Millisecond
 	}
@@ -49,21 +56,42 @@ func (o LiveOptions) withDefaults() LiveOptions {
 	return o
 }
 
-// ringBlock is the size of the blocks of the ring, each handed over whole.
-const ringBlock = 1 << 20
-
 // Live is a [Source] of what passes by on network interfaces, merged in time
 // order. It never sends anything.
+//
+// The kernel fills the blocks of a ring, and batches alias them: a packet is
+// not copied, and a block goes back when the last batch with a packet of it is
+// read into again.
 type Live struct {
-	opts   LiveOptions
-	rings  []*ringReader
-	ready  chan struct{} // something came for Read
-	stop   chan struct{}
-	once   sync.Once
-	frame  uint64
-	clock  int64
-	ended  bool
-	wakeUp *time.Timer
+	opts       LiveOptions
+	interfaces []*liveInterface
+	rings      []*ring
+	frame      uint64
+	clock      int64
+	stopped    int64 // when ctx was cancelled, 0 while it is not
+	ended      bool
+	nap        *time.Timer
+	pressure   pressure
+	pressed    atomic.Bool
+}
+
+// liveInterface is an interface that is listened on.
+type liveInterface struct {
+	name  string
+	link  LinkType
+	index int
+	guard *guard
+	rings []*ring
+}
+
+// passed is how many packets the kernel's filter let through, those dropped
+// after it included.
+func (n *liveInterface) passed() (sum uint64) {
+	for _, r := range n.rings {
+		passed, _ := r.counts()
+		sum += passed
+	}
+	return sum
 }
 
 // InterfaceError is why an interface cannot be captured from.
@@ -82,32 +110,8 @@ func (e *InterfaceError) Error() string { return "capture " + e.Interface + ": "
 // Unwrap returns the cause.
 func (e *InterfaceError) Unwrap() error { return e.Err }
 
-// errSilent tells that no packet came in time.
-var errSilent = errors.New("no packet")
-
-// errDown tells that the interface went down; the ring is of no use any more.
-var errDown = errors.New("the interface went down")
-
 // errGone tells that the interface is not there any more.
 var errGone = errors.New("the interface has gone")
-
-// ringPacket is a packet in the ring.
-type ringPacket struct {
-	data []byte // valid until the next read
-	time int64
-	wire int
-	vlan uint16
-}
-
-// ring is the kernel's side of capturing from one interface.
-type ring interface {
-	// read returns the next packet. It waits for a short time and then
-	// returns errSilent.
-	read(p *ringPacket) error
-	// dropped returns how many packets the kernel dropped so far.
-	dropped() uint64
-	close()
-}
 
 // OpenLive begins to capture. It needs the capability CAP_NET_RAW.
 func OpenLive(opts LiveOptions) (*Live, error) {
@@ -115,7 +119,7 @@ func OpenLive(opts LiveOptions) (*Live, error) {
 	if len(opts.Interfaces) == 0 {
 		return nil, errors.New("capture: no interface is named; there are " + interfaceNames())
 	}
-	s := &Live{opts: opts, ready: make(chan struct{}, 1), stop: make(chan struct{})}
+	s := &Live{opts: opts, nap: time.NewTimer(0)}
 	for i, name := range opts.Interfaces {
 		for _, before := range opts.Interfaces[:i] {
 			if name == before {
@@ -123,47 +127,46 @@ func OpenLive(opts LiveOptions) (*Live, error) {
 				return nil, &InterfaceError{Interface: name, Reason: "is named twice"}
 			}
 		}
-		r, err := s.openReader(name)
-		if err != nil {
+		if err := s.open(name, uint16(i)); err != nil {
 			s.Close()
 			return nil, err
 		}
-		s.rings = append(s.rings, r)
-	}
-	for _, r := range s.rings {
-		r.running.Go(r.run)
 	}
 	return s, nil
 }
 
-func (s *Live) openReader(name string) (*ringReader, error) {
+// open begins to capture from one interface.
+func (s *Live) open(name string, place uint16) error {
 	dev, err := net.InterfaceByName(name)
 	if err != nil {
-		return nil, &InterfaceError{Interface: name, Reason: "no such interface; there are " + interfaceNames(), Err: err}
+		return &InterfaceError{Interface: name, Reason: "no such interface; there are " + interfaceNames(), Err: err}
 	}
 	if dev.Flags&net.FlagUp == 0 {
-		return nil, &InterfaceError{Interface: name, Reason: "the interface is down (ip link set " + name + " up)"}
+		return &InterfaceError{Interface: name, Reason: "the interface is down (ip link set " + name + " up)"}
 	}
-	r := &ringReader{live: s, name: name, index: dev.Index, space: make(chan struct{}, 1)}
-	if err := r.open(s.opts); err != nil {
-		r.close()
-		return nil, err
+	n := &liveInterface{name: name, index: dev.Index}
+	if n.guard, err = openGuard(name, dev.Index, !s.opts.NotPromiscuous); err != nil {
+		return interfaceError(name, err)
 	}
-	return r, nil
-}
-
-func (r *ringReader) open(opts LiveOptions) (err error) {
-	if r.guard, err = openGuard(r.index, !opts.NotPromiscuous); err != nil {
-		return interfaceError(r.name, err)
+	s.interfaces = append(s.interfaces, n)
+	if n.link, err = n.guard.linkOf(name); err != nil {
+		return interfaceError(name, err)
 	}
-	if r.link, err = r.guard.linkOf(r.name); err != nil {
-		return interfaceError(r.name, err)
-	}
-	if r.filter, err = compileFilter(opts.Filter, r.link, true); err != nil {
+	filter, err := compileFilter(s.opts.Filter, n.link, true)
+	if err != nil {
 		return err
 	}
-	if r.ring, err = openRing(r.name, r.index, r.filter, opts); err != nil {
-		return interfaceError(r.name, err)
+	if n.rings, err = openRings(dev.Index, filter, s.opts); err != nil {
+		return interfaceError(name, err)
+	}
+	for _, r := range n.rings {
+		r.name, r.link, r.place = name, n.link, place
+	}
+	s.rings = append(s.rings, n.rings...)
+	if s.opts.Filter != "" {
+		if err := n.guard.countAll(dev.Index, n.passed()); err != nil {
+			return interfaceError(name, err)
+		}
 	}
 	return nil
 }
@@ -182,191 +185,38 @@ func interfaceNames() string {
 
 // Interfaces returns what is captured from.
 func (s *Live) Interfaces() []Interface {
-	list := make([]Interface, 0, len(s.rings))
-	for _, r := range s.rings {
-		list = append(list, Interface{Name: r.name, Link: r.link})
+	list := make([]Interface, 0, len(s.interfaces))
+	for _, n := range s.interfaces {
+		list = append(list, Interface{Name: n.name, Link: n.link})
 	}
 	return list
 }
 
-// Counters returns what the kernel dropped, and what this host sent.
+// Counters returns what did not become a packet, and why.
 func (s *Live) Counters() (c SourceCounters) {
-	for _, r := range s.rings {
-		c.KernelDropped += r.dropped()
-		c.Outgoing += r.guard.outgoing()
+	for _, n := range s.interfaces {
+		c.Outgoing += n.guard.outgoing()
+		c.Filtered += n.guard.filtered(n.passed)
+		c.InterfaceDropped += n.guard.missed()
+		for _, r := range n.rings {
+			_, dropped := r.counts()
+			c.KernelDropped += dropped
+		}
 	}
 	return c
 }
 
-// Close ends the capture.
+// Pressed tells whether the last batch was marked as [Batch.Pressed].
+func (s *Live) Pressed() bool { return s.pressed.Load() }
+
+// Close ends the capture. No batch may be in use any more.
 func (s *Live) Close() {
-	s.halt()
 	for _, r := range s.rings {
-		r.running.Wait()
 		r.close()
 	}
-}
-
-// halt tells the readers to end.
-func (s *Live) halt() { s.once.Do(func() { close(s.stop) }) }
-
-// chunk is packets on their way from a reader to Read.
-type chunk struct {
-	packets []Packet
-	arena   []byte
-	next    int // the first that was not taken yet
-	err     error
-}
-
-func (c *chunk) empty() bool { return c.next == len(c.packets) }
-
-func (c *chunk) clear() { c.packets, c.arena, c.next = c.packets[:0], c.arena[:0], 0 }
-
-// The limits of a chunk; beyond them packets stay in the kernel's ring.
-const (
-	chunkPackets = BatchSize
-	chunkBytes   = 8 << 20
-)
-
-// ringReader takes packets out of one ring.
-type ringReader struct {
-	live    *Live
-	name    string
-	link    LinkType
-	index   int
-	filter  []bpf.RawInstruction
-	guard   *guard
-	running sync.WaitGroup
-	space   chan struct{} // Read took something away
-
-	ringMu sync.Mutex // guards a change of ring, and what follows
-	ring   ring
-	before uint64 // dropped by rings before this one
-
-	mu     sync.Mutex
-	filled chunk // guarded by mu
-
-	taken chunk // what Read has, none of run's business
-}
-
-func (r *ringReader) close() {
-	if r.ring != nil {
-		r.ring.close()
+	for _, n := range s.interfaces {
+		n.guard.close()
 	}
-	if r.guard != nil {
-		r.guard.close()
-	}
-}
-
-// run reads until the capture ends.
-func (r *ringReader) run() {
-	s := r.live
-	var p ringPacket
-	for {
-		select {
-		case <-s.stop:
-			return
-		default:
-		}
-		err := r.ring.read(&p)
-		if errors.Is(err, errDown) {
-			err = r.again()
-		}
-		if errors.Is(err, errSilent) {
-			continue
-		}
-		r.mu.Lock()
-		full := false
-		if err != nil {
-			r.filled.err = err
-		} else {
-			r.filled.add(&p, r.link)
-			full = len(r.filled.packets) >= chunkPackets || len(r.filled.arena) >= chunkBytes
-		}
-		r.mu.Unlock()
-		select {
-		case s.ready <- struct{}{}:
-		default:
-		}
-		if err != nil {
-			return
-		}
-		for full {
-			select {
-			case <-s.stop:
-				return
-			case <-r.space:
-			}
-			r.mu.Lock()
-			full = len(r.filled.packets) >= chunkPackets || len(r.filled.arena) >= chunkBytes
-			r.mu.Unlock()
-		}
-	}
-}
-
-// again waits until the interface is up again and opens a new ring. It returns
-// errSilent once that is done, or the capture has ended.
-func (r *ringReader) again() error {
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		up, err := r.guard.isUp(r.name)
-		if err != nil {
-			return err
-		}
-		if up {
-			fresh, err := openRing(r.name, r.index, r.filter, r.live.opts)
-			if err != nil {
-				return err
-			}
-			r.ringMu.Lock()
-			r.before += r.ring.dropped()
-			r.ring.close()
-			r.ring = fresh
-			r.ringMu.Unlock()
-			return errSilent
-		}
-		select {
-		case <-r.live.stop:
-			return errSilent
-		case <-tick.C:
-		}
-	}
-}
-
-// dropped returns how many packets the kernel dropped so far.
-func (r *ringReader) dropped() uint64 {
-	r.ringMu.Lock()
-	defer r.ringMu.Unlock()
-	return r.before + r.ring.dropped()
-}
-
-// add copies a packet.
-func (c *chunk) add(p *ringPacket, link LinkType) {
-	at := len(c.arena)
-	c.arena = append(c.arena, p.data...)
-	c.packets = append(c.packets, Packet{Data: c.arena[at:len(c.arena):len(c.arena)], Time: p.time, Wire: uint32(max(p.wire, len(p.data))), Link: link, VLAN: p.vlan})
-}
-
-// take gets what the reader has, if Read has nothing left of before.
-func (r *ringReader) take() error {
-	if !r.taken.empty() {
-		return nil
-	}
-	r.taken.clear()
-	r.mu.Lock()
-	r.taken, r.filled = r.filled, r.taken
-	err := r.taken.err
-	r.filled.err = err
-	r.mu.Unlock()
-	select {
-	case r.space <- struct{}{}:
-	default:
-	}
-	if r.taken.empty() {
-		return err
-	}
-	return nil
 }
 
 // lag is how long after its time a packet may be handed over: the kernel keeps
@@ -377,52 +227,73 @@ func (s *Live) lag() int64 { return int64(2*s.opts.BlockTimeout + 20*time.Millis
 // so that time-outs wait until the time is what it was.
 const maxStepBack = time.Hour
 
+// napTime is how long Read sleeps where no ring has a block for it. It does not
+// wait to be woken, because the kernel would do so for every block, and at once
+// while a batch still has the last one.
+const napTime = 5 * time.Millisecond
+
 // Read gives the packets that came, and waits for no longer than the batch
-// time. Where there are several interfaces, their packets are put in order of
-// time. If nothing comes, the watermark follows the system clock: this is the
-// only place where weir looks at one between packets and alerts.
+// time. Where there are several rings, their packets are put in order of time.
+// If nothing comes, the watermark follows the system clock: this is the only
+// place where weir looks at one between packets and alerts.
+//
+// A cancelled ctx ends the taking in at once; what the kernel had taken in by
+// then is still given.
 func (s *Live) Read(ctx context.Context, b *Batch) error {
 	b.reset()
 	if s.ended {
 		return io.EOF
 	}
-	start := time.Now()
-	if s.wakeUp == nil {
-		s.wakeUp = time.NewTimer(s.opts.BatchTime)
-	} else {
-		s.wakeUp.Reset(s.opts.BatchTime)
+	for _, r := range s.rings {
+		r.begin()
 	}
-	defer s.wakeUp.Stop()
+	var start int64
 	for {
-		select {
-		case <-ctx.Done():
-			s.halt()
-			s.ended = true
-		default:
-		}
 		now := time.Now().UnixNano()
+		if start == 0 {
+			start = now
+		}
 		if s.clock-now > int64(maxStepBack) {
 			return fmt.Errorf("capture: the system clock went back by %s; begin again", time.Duration(s.clock-now).Round(time.Second))
 		}
+		if s.stopped == 0 && ctx.Err() != nil {
+			s.stopped = now
+			for _, r := range s.rings {
+				r.stop()
+			}
+		}
 		silence := now - s.lag()
-		err := s.merge(b, silence)
-		if len(b.Packets) == BatchSize || s.ended || time.Since(start) >= s.opts.BatchTime {
-			if len(b.Packets) < BatchSize && !s.ended && silence > s.clock && s.drained() {
-				s.clock = silence
+		if s.stopped != 0 && silence > s.stopped {
+			silence = never // nothing more can come
+		}
+		full := s.merge(b, silence)
+		drained := !full && s.drained()
+		s.ended = drained && silence == never
+		switch {
+		case s.ended && len(b.Packets) == 0:
+			return io.EOF
+		case full || s.ended || now-start >= int64(s.opts.BatchTime):
+			if drained && silence != never {
+				s.clock = max(s.clock, silence)
 			}
 			b.Clock = s.clock
-			if s.ended && len(b.Packets) == 0 {
-				return io.EOF
-			}
+			b.Pressed = s.pressure.judge(s.used(), now)
+			s.pressed.Store(b.Pressed)
 			return nil
 		}
-		if err != nil && len(b.Packets) == 0 {
-			return err
+		for _, r := range s.rings {
+			if err := r.broken(); err != nil && len(b.Packets) == 0 {
+				return interfaceError(r.name, err)
+			}
+		}
+		s.nap.Reset(napTime)
+		if s.stopped != 0 {
+			<-s.nap.C
+			continue
 		}
 		select {
 		case <-ctx.Done():
-		case <-s.ready:
-		case <-s.wakeUp.C:
+		case <-s.nap.C:
 		}
 	}
 }
@@ -430,50 +301,54 @@ func (s *Live) Read(ctx context.Context, b *Batch) error {
 // drained tells that nothing is at hand.
 func (s *Live) drained() bool {
 	for _, r := range s.rings {
-		if !r.taken.empty() {
+		if r.left > 0 {
 			return false
 		}
 	}
 	return true
 }
 
-// merge moves packets into the batch in order of time, as far as no interface
-// can still bring an earlier one: none that is silent brings one from before
-// silence.
-func (s *Live) merge(b *Batch, silence int64) (failed error) {
+// used is how full the fullest ring is, 0 to 1.
+func (s *Live) used() (most float64) {
+	for _, r := range s.rings {
+		most = max(most, r.used())
+	}
+	return most
+}
+
+// merge moves packets into the batch in order of time, as far as no ring can
+// still bring an earlier one: none that is silent brings one from before
+// silence. It tells whether the batch is full: of packets, or because it would
+// keep too many blocks from the kernel.
+func (s *Live) merge(b *Batch, silence int64) (full bool) {
 	for len(b.Packets) < BatchSize {
-		var first *ringReader
-		var place int
+		var first *ring
 		limit := never
-		for i, r := range s.rings {
-			if err := r.take(); err != nil {
-				failed = interfaceError(r.name, err)
-			}
-			if r.taken.empty() {
-				if !s.ended {
-					limit = min(limit, silence)
+		for _, r := range s.rings {
+			if !r.next(b) {
+				if r.ready() && len(b.Packets) > 0 {
+					return true
 				}
+				limit = min(limit, silence)
 				continue
 			}
-			if first == nil || r.taken.packets[r.taken.next].Time < first.taken.packets[first.taken.next].Time {
-				first, place = r, i
+			if first == nil || r.time < first.time {
+				first = r
 			}
 		}
-		if first == nil {
-			return failed
+		if first == nil || first.time > limit {
+			return false
 		}
-		p := first.taken.packets[first.taken.next]
-		if len(s.rings) > 1 && p.Time > limit {
-			return failed
-		}
-		first.taken.next++
-		s.frame++
-		s.clock = max(s.clock, p.Time)
-		at := len(b.arena)
-		b.arena = append(b.arena, p.Data...)
-		p.Data = b.arena[at:len(b.arena):len(b.arena)]
-		p.Frame, p.Clock, p.Interface = s.frame, s.clock, uint16(place)
-		b.Packets = append(b.Packets, p)
+		s.give(b, first)
 	}
-	return failed
+	return true
+}
+
+// give moves the next packet of a ring into the batch.
+func (s *Live) give(b *Batch, r *ring) {
+	p := b.add()
+	r.take(p)
+	s.frame++
+	s.clock = max(s.clock, p.Time)
+	p.Frame, p.Clock = s.frame, s.clock
 }

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -106,13 +105,10 @@ func (s sender) send(t *testing.T, frame []byte) {
 	}
 }
 
-// eachRing runs a test with every implementation of the ring.
-func eachRing(t *testing.T, f func(t *testing.T)) {
-	usual := openRing
-	defer func() { openRing = usual }()
-	for name, open := range map[string]func(string, int, []bpf.RawInstruction, LiveOptions) (ring, error){"usual": usual, "own": openOwnRing} {
-		openRing = open
-		t.Run(name, f)
+// eachRing runs a test with one ring an interface, and with several.
+func eachRing(t *testing.T, f func(t *testing.T, rings int)) {
+	for name, rings := range map[string]int{"one ring": 1, "three rings": 3} {
+		t.Run(name, func(t *testing.T) { f(t, rings) })
 	}
 }
 
@@ -140,8 +136,8 @@ func TestLiveEveryPacketIsSeenOrCountedAsDropped(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
-	eachRing(t, func(t *testing.T) {
-		src, err := OpenLive(LiveOptions{Interfaces: []string{"tap0"}, RingBytes: 2 << 20})
+	eachRing(t, func(t *testing.T, rings int) {
+		src, err := OpenLive(LiveOptions{Rings: rings, Interfaces: []string{"tap0"}, RingBytes: 2 << 20})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,13 +160,74 @@ func TestLiveEveryPacketIsSeenOrCountedAsDropped(t *testing.T) {
 	})
 }
 
+func TestLiveWhatTheFilterLeavesOutIsCountedToo(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	eachRing(t, func(t *testing.T, rings int) {
+		src, err := OpenLive(LiveOptions{Rings: rings, Interfaces: []string{"tap0"}, RingBytes: 2 << 20, Filter: "port 502"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.Close()
+		out, mine := newSender(t, "plant0"), newSender(t, "tap0")
+		_, before := counters(t, "plant0")
+		const n = 30000
+		go func() {
+			wanted := tcpFrame(seg{from: alice, to: bob, sport: 1, dport: 502, flags: flagACK, data: strings.Repeat("x", 1000)})
+			other := tcpFrame(seg{from: alice, to: bob, sport: 1, dport: 80, flags: flagACK, data: strings.Repeat("y", 1000)})
+			short := other[:20] // no filter can look into it
+			for i := range n {
+				out.send(t, [][]byte{wanted, other, short}[i%3])
+				if i%1000 == 0 {
+					mine.send(t, other)
+				}
+			}
+		}()
+		st := until(t, src, &nothing{}, func(s Stats) bool { return s.Packets+s.KernelDropped+s.Filtered >= n && s.Outgoing == n/1000 })
+		_, after := counters(t, "plant0")
+		if sent := after - before; st.Packets+st.KernelDropped+st.Filtered != sent || st.Filtered < 2*sent/3-1 || st.Filtered > 2*sent/3+1 {
+			t.Errorf("sent %d, seen %d, dropped %d, filtered %d", sent, st.Packets, st.KernelDropped, st.Filtered)
+		}
+	})
+}
+
+func TestLiveWhatWasTakenInIsGivenAfterTheEnd(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	eachRing(t, func(t *testing.T, rings int) {
+		src, err := OpenLive(LiveOptions{Rings: rings, Interfaces: []string{"tap0"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.Close()
+		out := newSender(t, "plant0")
+		frame := etherBytes(alice, bob, nil, ipBytes(alice, bob, protoUDP, 0, udpBytes(1, 2, "x")))
+		const n = 3 * BatchSize
+		for range n {
+			out.send(t, frame)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		e := New(Settings{}, []Handler{&nothing{}, &nothing{}})
+		if err := e.Run(ctx, src, nil); err != nil {
+			t.Fatal(err)
+		}
+		out.send(t, frame)
+		if st := e.Stats(); st.Packets != n {
+			t.Errorf("%d packets of %d", st.Packets, n)
+		}
+	})
+}
+
 func TestLiveNothingIsEverSent(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
-	eachRing(t, func(t *testing.T) {
+	eachRing(t, func(t *testing.T, rings int) {
 		_, txBefore := counters(t, "tap0")
-		src, err := OpenLive(LiveOptions{Interfaces: []string{"tap0"}, Filter: "not port 22"})
+		src, err := OpenLive(LiveOptions{Rings: rings, Interfaces: []string{"tap0"}, Filter: "not port 22"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -197,8 +254,8 @@ func TestLivePacketsOfThisHostAreLeftOutAndCounted(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
-	eachRing(t, func(t *testing.T) {
-		src, err := OpenLive(LiveOptions{Interfaces: []string{"tap0"}})
+	eachRing(t, func(t *testing.T, rings int) {
+		src, err := OpenLive(LiveOptions{Rings: rings, Interfaces: []string{"tap0"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +280,7 @@ func TestLiveVLANsAndFiltersOfTheKernel(t *testing.T) {
 		return
 	}
 	udp := func(port uint16) []byte { return ipBytes(alice, bob, protoUDP, 0, udpBytes(port, port, "x")) }
-	eachRing(t, func(t *testing.T) {
+	eachRing(t, func(t *testing.T, rings int) {
 		for _, tt := range []struct{ filter, want string }{
 			{"", "0:1 7:2 8:3 7:4 "},
 			{"port 2 or port 3", "7:2 8:3 "},
@@ -232,7 +289,7 @@ func TestLiveVLANsAndFiltersOfTheKernel(t *testing.T) {
 			{"not vlan", "0:1 "},
 			{"vlan and not port 4", "7:2 8:3 "},
 		} {
-			src, err := OpenLive(LiveOptions{Interfaces: []string{"tap0"}, Filter: tt.filter})
+			src, err := OpenLive(LiveOptions{Rings: rings, Interfaces: []string{"tap0"}, Filter: tt.filter})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -257,8 +314,8 @@ func TestLiveEndsSoonAndItsClockGoesOnInSilence(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
-	eachRing(t, func(t *testing.T) {
-		src, err := OpenLive(LiveOptions{Interfaces: []string{"tap0"}})
+	eachRing(t, func(t *testing.T, rings int) {
+		src, err := OpenLive(LiveOptions{Rings: rings, Interfaces: []string{"tap0"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -300,11 +357,11 @@ func TestLiveSeveralInterfacesAreMergedInTimeOrder(t *testing.T) {
 	sh(t, "ip link add tap1 type veth peer name plant1")
 	sh(t, "ip link set tap1 up")
 	sh(t, "ip link set plant1 up")
-	eachRing(t, func(t *testing.T) {
+	eachRing(t, func(t *testing.T, rings int) {
 		// A machine that lets the readers starve longer than the ring holds packets
 		// back hands them over late; a quiet moment in three shows the merging.
 		for attempt := 1; ; attempt++ {
-			lines, st := mergedTalk(t)
+			lines, st := mergedTalk(t, rings)
 			if st.TimeBackwards == 0 && st.Gaps == 0 {
 				inTurn(t, lines)
 				return
@@ -321,9 +378,9 @@ func TestLiveSeveralInterfacesAreMergedInTimeOrder(t *testing.T) {
 const talkLength = 2000
 
 // mergedTalk captures a connection whose two directions come on two interfaces.
-func mergedTalk(t *testing.T) (lines []string, st Stats) {
+func mergedTalk(t *testing.T, rings int) (lines []string, st Stats) {
 	t.Helper()
-	src, err := OpenLive(LiveOptions{Interfaces: []string{"tap0", "tap1"}})
+	src, err := OpenLive(LiveOptions{Rings: rings, Interfaces: []string{"tap0", "tap1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -372,8 +429,8 @@ func TestLiveAnInterfaceThatGoesDownAndUp(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
-	eachRing(t, func(t *testing.T) {
-		src, err := OpenLive(LiveOptions{Interfaces: []string{"tap0"}})
+	eachRing(t, func(t *testing.T, rings int) {
+		src, err := OpenLive(LiveOptions{Rings: rings, Interfaces: []string{"tap0"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -413,8 +470,8 @@ func TestLiveTheSameStreamsAsFromTheFile(t *testing.T) {
 	if err := New(Settings{}, []Handler{file}).Run(context.Background(), Open([]string{path}, FileOptions{}), nil); err != nil {
 		t.Fatal(err)
 	}
-	eachRing(t, func(t *testing.T) {
-		src, err := OpenLive(LiveOptions{Interfaces: []string{"tap0"}})
+	eachRing(t, func(t *testing.T, rings int) {
+		src, err := OpenLive(LiveOptions{Rings: rings, Interfaces: []string{"tap0"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -472,11 +529,11 @@ func TestLiveAnInterfaceThatGoesAway(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
-	eachRing(t, func(t *testing.T) {
+	eachRing(t, func(t *testing.T, rings int) {
 		sh(t, "ip link add gone0 type veth peer name gone1")
 		sh(t, "ip link set gone0 up")
 		sh(t, "ip link set gone1 up")
-		src, err := OpenLive(LiveOptions{Interfaces: []string{"tap0", "gone0"}})
+		src, err := OpenLive(LiveOptions{Rings: rings, Interfaces: []string{"tap0", "gone0"}})
 		if err != nil {
 			t.Fatal(err)
 		}

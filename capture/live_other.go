@@ -16,14 +16,34 @@ func interfaceError(name string, err error) error {
 	return &InterfaceError{Interface: name, Reason: err.Error(), Err: err}
 }
 
-func openRing(string, int, []bpf.RawInstruction, LiveOptions) (ring, error) {
-	return nil, errNotLinux
+const ringBlock, minBlocks = 128 << 10, 16
+
+type ring struct {
+	name  string
+	link  LinkType
+	place uint16
+	left  uint32
+	time  int64
 }
+
+func openRings(int, []bpf.RawInstruction, LiveOptions) ([]*ring, error) { return nil, errNotLinux }
+func (*ring) begin()                                                    {}
+func (*ring) next(*Batch) bool                                          { return false }
+func (*ring) ready() bool                                               { return false }
+func (*ring) take(*Packet)                                              {}
+func (*ring) giveBack(*block)                                           {}
+func (*ring) used() float64                                             { return 0 }
+func (*ring) broken() error                                             { return errNotLinux }
+func (*ring) counts() (passed, dropped uint64)                          { return 0, 0 }
+func (*ring) stop()                                                     {}
+func (*ring) close()                                                    {}
 
 type guard struct{}
 
-func openGuard(int, bool) (*guard, error)      { return nil, errNotLinux }
-func (*guard) outgoing() uint64                { return 0 }
-func (*guard) close()                          {}
-func (*guard) linkOf(string) (LinkType, error) { return 0, errNotLinux }
-func (*guard) isUp(string) (bool, error)       { return false, errNotLinux }
+func openGuard(string, int, bool) (*guard, error) { return nil, errNotLinux }
+func (*guard) countAll(int, uint64) error         { return errNotLinux }
+func (*guard) filtered(func() uint64) uint64      { return 0 }
+func (*guard) outgoing() uint64                   { return 0 }
+func (*guard) missed() uint64                     { return 0 }
+func (*guard) close()                             {}
+func (*guard) linkOf(string) (LinkType, error)    { return 0, errNotLinux }

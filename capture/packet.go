@@ -65,13 +65,16 @@ type Batch struct {
 	// or, where a live source fell silent, the later time up to which nothing
 	// more is expected.
 	Clock int64
+	// Pressed tells that a live source has more than can be worked on, and would
+	// soon have to drop packets: whatever can be done without should be, to keep
+	// the rest. Capture files never are.
+	Pressed bool
 
 	// shares are the indexes of each worker's packets, if there are several
 	// workers.
 	shares [][]uint16
 
-	blocks []*block // what the packets of files alias
-	arena  []byte   // what the packets of live sources alias
+	blocks []*block // what the packets alias
 }
 
 // reset empties the batch and gives back what its packets aliased.
@@ -81,8 +84,8 @@ func (b *Batch) reset() {
 		b.blocks[i] = nil
 	}
 	b.blocks = b.blocks[:0]
-	b.arena = b.arena[:0]
 	b.Packets = b.Packets[:0]
+	b.Pressed = false
 }
 
 // add makes room for a packet, whose fields are whatever they were.
@@ -145,18 +148,25 @@ type SourceCounters struct {
 	// Outgoing is how many packets a live source left out because this host
 	// sent them. (In files they count: they may be all that there is.)
 	Outgoing uint64
+	// Filtered is how many packets the filter of a live source left out.
+	Filtered uint64
 }
 
-// block is a piece of an input that packets alias. It returns to its pool when
-// the reader and all batches have let go of it.
+// block is a piece of an input that packets alias. It returns to its pool, or to
+// the ring of a live source, when the reader and all batches have let go of it.
 type block struct {
 	buf  []byte
 	refs atomic.Int32
 	pool *blockPool
+	ring *ring
 }
 
 func (k *block) release() {
-	if k.refs.Add(-1) == 0 {
+	switch {
+	case k.refs.Add(-1) != 0:
+	case k.ring != nil:
+		k.ring.giveBack(k)
+	default:
 		k.pool.put(k)
 	}
 }

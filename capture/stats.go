@@ -25,8 +25,8 @@ type Stats struct {
 	// weir: captured = Packets + KernelDropped + InterfaceDropped.
 	KernelDropped, InterfaceDropped uint64
 	// Outgoing is packets that this host itself sent, left out of Packets by a
-	// live source.
-	Outgoing uint64
+	// live source, and Filtered those that its filter left out.
+	Outgoing, Filtered uint64
 	// TimeBackwards is packets whose time is before that of an earlier packet.
 	TimeBackwards uint64
 
@@ -144,6 +144,7 @@ var statNames = [...]struct {
 	{"kernel.dropped", func(s *Stats) *uint64 { return &s.KernelDropped }},
 	{"interface.dropped", func(s *Stats) *uint64 { return &s.InterfaceDropped }},
 	{"outgoing", func(s *Stats) *uint64 { return &s.Outgoing }},
+	{"filtered", func(s *Stats) *uint64 { return &s.Filtered }},
 	{"time.backwards", func(s *Stats) *uint64 { return &s.TimeBackwards }},
 	{"class.tcp", func(s *Stats) *uint64 { return &s.TCP }},
 	{"class.udp", func(s *Stats) *uint64 { return &s.UDP }},

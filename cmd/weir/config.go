@@ -13,6 +13,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/weir-ics/weir/capture"
 )
 
 // exampleConfig is weir.yaml with every option, its default and what it does.
@@ -31,6 +33,7 @@ type config struct {
 		Filter      string   `yaml:"filter"`
 		Promiscuous bool     `yaml:"promiscuous"`
 		Buffer      size     `yaml:"buffer"`
+		Rings       int      `yaml:"rings"`
 	} `yaml:"capture"`
 	Workers int `yaml:"workers"`
 
@@ -162,6 +165,8 @@ func (c *config) check() error {
 	switch {
 	case c.Workers < 0 || c.Workers > 256:
 		return fmt.Errorf("workers: %d is not from 0 to 256", c.Workers)
+	case c.Capture.Rings < 1 || c.Capture.Rings > capture.MaxRings:
+		return fmt.Errorf("capture.rings: %d is not from 1 to %d", c.Capture.Rings, capture.MaxRings)
 	case c.Alerts.Keep < 0:
 		return fmt.Errorf("alerts.keep: %d is less than 0", c.Alerts.Keep)
 	case c.Detect.AlarmsPerDay <= 0:

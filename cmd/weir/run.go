@@ -95,7 +95,7 @@ func run(cmd *cobra.Command, c *config) error {
 		}
 	}
 	source, err := capture.OpenLive(capture.LiveOptions{
-		Interfaces: c.Capture.Interfaces, Filter: c.Capture.Filter, NotPromiscuous: !c.Capture.Promiscuous, RingBytes: int(c.Capture.Buffer),
+		Interfaces: c.Capture.Interfaces, Filter: c.Capture.Filter, NotPromiscuous: !c.Capture.Promiscuous, RingBytes: int(c.Capture.Buffer), Rings: c.Capture.Rings,
 	})
 	if err != nil {
 		return usage(err)
