@@ -241,6 +241,10 @@ func (e *Engine) settle() {
 // report takes in what a device says a point is.
 func (e *Engine) report(p *point, s *detect.Sample) {
 	was, had := p.value, p.has
+	if !had {
+		// Of the time before, nothing is known: no value has lasted since then.
+		p.changed = s.Time
+	}
 	if p.tally != nil {
 		p.tally.observe(p, s)
 	}
@@ -251,11 +255,7 @@ func (e *Engine) report(p *point, s *detect.Sample) {
 	}
 	e.judgeCovert(p, s)
 	e.effect(p, s, was, had)
-	if had {
-		if s.Value != was {
-			p.changed = s.Time
-		}
-	} else {
+	if s.Value != was {
 		p.changed = s.Time
 	}
 	p.has, p.value = true, s.Value

@@ -340,3 +340,25 @@ func TestSurpriseGoesOnWhereTheErrorFunctionRunsOut(t *testing.T) {
 		}
 	}
 }
+
+func TestALoadedStateHasNotLastedSinceTheEpoch(t *testing.T) {
+	x := watchingAfter(t, 10)
+	x.override[pump] = func(float64) float64 { return 0 }
+	saved, err := x.engine.Save()
+	if err != nil {
+		t.Fatal(err)
+	}
+	y := *x
+	y.feed = newFeed(sceneNames, Settings{})
+	y.keep, y.series, y.frame = true, x.series, x.frame
+	if err := y.engine.Load(saved); err != nil {
+		t.Fatal(err)
+	}
+	from := y.t
+	y.run(5)
+	for _, f := range y.log {
+		if f.Kind == KindDwell || f.Start < from {
+			t.Errorf("%s from %s: %s", f.Kind.Name, time.Unix(0, f.Start).UTC(), f.Explanation)
+		}
+	}
+}
