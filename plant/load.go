@@ -25,7 +25,11 @@ type Load struct {
 	Pairs int
 	// Poll is the poll interval of each pair; zero is a second.
 	Poll time.Duration
-	Seed uint64
+	// Moving is how many of 100 registers of a site move all the time, 1 to 100;
+	// as many others, if there are, are states, and the rest never changes. Zero
+	// is 15.
+	Moving int
+	Seed   uint64
 	// Start is the time of the first packet; zero is DefaultStart.
 	Start time.Time
 }
@@ -36,6 +40,7 @@ func LoadKinds() [][2]string {
 		{"modbus", "Modbus polls of registers and bits, now and then a write or an exception"},
 		{"dnp3", "DNP3 event polls, unsolicited responses and integrity polls answered in several fragments (beyond 1000 pairs in one)"},
 		{"mix", "half of the pairs Modbus and half DNP3, and 30 % other traffic: web, names, time, ARP, bulk transfers"},
+		{"site", "Modbus polls of 100 registers a pair, of which most never change, as in a real plant (see --moving)"},
 		{"hostile", "Modbus and DNP3 among fragments, overlapping and lost segments, garbage, malformed messages and scans"},
 	}
 }
@@ -89,12 +94,21 @@ func (l *Load) Run(packet func(*Packet) error) error {
 		g.modbus(0, (pairs+1)/2)
 		g.dnp3((pairs+1)/2, pairs)
 		g.other(0.3)
+	case "site":
+		moving := l.Moving
+		if moving == 0 {
+			moving = 15
+		}
+		if moving < 1 || moving > 100 {
+			return fmt.Errorf("load: %d of 100 registers cannot move", moving)
+		}
+		g.site(pairs, moving)
 	case "hostile":
 		g.modbus(0, (pairs+1)/2)
 		g.dnp3((pairs+1)/2, pairs)
 		g.hostile()
 	default:
-		return fmt.Errorf("load: kind %q is none of modbus, dnp3, mix, hostile", l.Kind)
+		return fmt.Errorf("load: kind %q is none of modbus, dnp3, mix, site, hostile", l.Kind)
 	}
 	for end := g.start + 3600*second; ; end += 3600 * second {
 		if err := g.n.run(end); errors.Is(err, errEnough) {

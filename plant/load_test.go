@@ -33,6 +33,7 @@ func TestLoadsHoldWhatTheySay(t *testing.T) {
 		{"modbus", true, map[string]int{"Modbus/TCP": 3000, "write": 4}},
 		{"dnp3", true, map[string]int{"DNP 3.0": 1600, "unsolicited": 40, "unfinished": 8}},
 		{"mix", true, map[string]int{"Modbus/TCP": 1000, "DNP 3.0": 400, "udp": 30, "ARP": 10}},
+		{"site", true, map[string]int{"Modbus/TCP": 5000}},
 		{"hostile", false, map[string]int{"Modbus/TCP": 400, "DNP 3.0": 200, "fragment": 20, "flags": 80}},
 	} {
 		path := writeLoad(t, &Load{Kind: c.kind, Packets: packets, Pairs: 20, Seed: 3})

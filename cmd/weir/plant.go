@@ -372,6 +372,7 @@ func newPlantLoad() *cobra.Command {
 	f := cmd.Flags()
 	f.IntVar(&l.Packets, "packets", 2_000_000, "how many packets")
 	f.IntVar(&l.Pairs, "pairs", 200, "how many pairs of a client and a server")
+	f.IntVar(&l.Moving, "moving", 15, "how many of 100 registers of a site move, 1 to 100")
 	f.Uint64Var(&l.Seed, "seed", 1, "another load")
 	return cmd
 }
