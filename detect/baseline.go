@@ -2,10 +2,12 @@ package detect
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
 	"sort"
 
@@ -171,10 +173,19 @@ func (b *Baseline) Save(w io.Writer) error {
 		err = errors.Join(err, saveLines(out, "decisions", b.Decisions))
 	}
 	if len(b.Sections) > 0 {
-		out.WriteString(",\n\"sections\": ")
-		data, failed := json.Marshal(b.Sections)
-		err = errors.Join(err, failed)
-		out.Write(data)
+		out.WriteString(",\n\"sections\": {")
+		for i, name := range sortedKeys(b.Sections) {
+			// As its owner wrote it, who puts what belongs together on a line.
+			if !json.Valid(b.Sections[name]) {
+				err = errors.Join(err, fmt.Errorf("the section %q is no JSON", name))
+			}
+			if i > 0 {
+				out.WriteString(",")
+			}
+			fmt.Fprintf(out, "\n%q: ", name)
+			out.Write(b.Sections[name])
+		}
+		out.WriteString("\n}")
 	}
 	out.WriteString("\n}\n")
 	if err = errors.Join(err, out.Flush()); err != nil {
@@ -204,26 +215,13 @@ func saveLines[T any](w *bufio.Writer, name string, list []T) error {
 
 // LoadBaseline reads a baseline. The error says what is wrong with the file.
 func LoadBaseline(r io.Reader) (*Baseline, error) {
-	data, err := io.ReadAll(r)
+	data, err := readWhole(r)
 	if err != nil {
 		return nil, fmt.Errorf("read baseline: %w", err)
 	}
-	var head struct {
-		Format  string `json:"format"`
-		Version int    `json:"version"`
-	}
-	if err := json.Unmarshal(data, &head); err != nil {
-		return nil, fmt.Errorf("read baseline: %s", where(data, err))
-	}
-	if head.Format != BaselineFormat {
-		return nil, fmt.Errorf("read baseline: the format is %q, not %q: this is no baseline", head.Format, BaselineFormat)
-	}
-	if head.Version < 1 || head.Version > BaselineVersion {
-		return nil, fmt.Errorf("read baseline: version %d is not one this weir reads (1 to %d)", head.Version, BaselineVersion)
-	}
 	b := new(Baseline)
-	if err := json.Unmarshal(data, b); err != nil {
-		return nil, fmt.Errorf("read baseline: %s", where(data, err))
+	if err := b.parse(data); err != nil {
+		return nil, fmt.Errorf("read baseline: %w", err)
 	}
 	for i := range b.Links {
 		if err := b.Links[i].check(); err != nil {
@@ -243,6 +241,84 @@ func LoadBaseline(r io.Reader) (*Baseline, error) {
 		}
 	}
 	return b, nil
+}
+
+// readWhole reads r to its end, a file into as much memory as it needs.
+func readWhole(r io.Reader) ([]byte, error) {
+	var data bytes.Buffer
+	if f, ok := r.(interface{ Stat() (fs.FileInfo, error) }); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			data.Grow(int(min(info.Size(), 1<<30)) + bytes.MinRead)
+		}
+	}
+	_, err := data.ReadFrom(r)
+	return data.Bytes(), err
+}
+
+// parse reads a baseline. Its sections are left to those who wrote them, and are
+// most of a large one.
+func (b *Baseline) parse(data []byte) error {
+	rest := append(make([]byte, 0, 1<<16), '{') // all but the sections
+	var sections json.RawMessage
+	whole, _ := splitObject(data, func(key string, value json.RawMessage) error {
+		if key == "sections" {
+			sections = value
+			value = json.RawMessage("null")
+		}
+		if len(rest) > 1 {
+			rest = append(rest, ',')
+		}
+		rest = append(append(append(append(rest, '"'), key...), '"', ':'), value...)
+		return nil
+	})
+	if rest = append(rest, '}'); !whole {
+		rest = data
+	}
+	var head struct {
+		Format  string `json:"format"`
+		Version int    `json:"version"`
+	}
+	if err := json.Unmarshal(rest, &head); err != nil {
+		return parseError(data, &head, err)
+	}
+	if head.Format != BaselineFormat {
+		return fmt.Errorf("the format is %q, not %q: this is no baseline", head.Format, BaselineFormat)
+	}
+	if head.Version < 1 || head.Version > BaselineVersion {
+		return fmt.Errorf("version %d is not one this weir reads (1 to %d)", head.Version, BaselineVersion)
+	}
+	if err := json.Unmarshal(rest, b); err != nil {
+		return parseError(data, new(Baseline), err)
+	}
+	if sections == nil {
+		return nil
+	}
+	return b.parseSections(sections)
+}
+
+func (b *Baseline) parseSections(data json.RawMessage) error {
+	b.Sections = map[string]json.RawMessage{}
+	whole, _ := splitObject(data, func(key string, value json.RawMessage) error {
+		// A copy, so that the rest of the file can be forgotten.
+		b.Sections[key] = bytes.Clone(value)
+		return nil
+	})
+	if whole {
+		return nil
+	}
+	b.Sections = nil
+	if err := json.Unmarshal(data, &b.Sections); err != nil {
+		return fmt.Errorf("sections: %s", where(data, err))
+	}
+	return nil
+}
+
+// parseError says where in the file an error is that was found in a part of it.
+func parseError(data []byte, into any, err error) error {
+	if whole := json.Unmarshal(data, into); whole != nil {
+		err = whole
+	}
+	return errors.New(where(data, err))
 }
 
 // where says at which line and column a JSON error is.

@@ -3,7 +3,6 @@ package process
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -14,17 +13,19 @@ import (
 
 // version is that of the section in the baseline file. It grows when an older
 // weir could not read what a newer one wrote.
-const version = 1
+// Version 1 was an object of encoding/json a point, with all its field names; it
+// can be read, and is no longer written.
+const version = 2
 
-// baseline is the process section of the baseline file. The same learning gives
-// the same bytes.
+// baseline is the process section of the baseline file (see encoder). The same
+// learning gives the same bytes.
 type baseline struct {
-	Version int          `json:"version"`
 	Points  []savedPoint `json:"points"`
 	Tickers []savedPace  `json:"paces,omitempty"`
 }
 
-// savedPoint is what was learned of one point.
+// savedPoint is what was learned of one point. The names of the fields are those
+// of version 1.
 type savedPoint struct {
 	Device  netip.Addr `json:"device"`
 	Proto   string     `json:"proto"`
@@ -41,10 +42,10 @@ type savedPoint struct {
 	Visits      []uint32  `json:"visits,omitempty"`
 	Transitions uint64    `json:"transitions,omitempty"`
 	Dwell       []int64   `json:"dwell,omitempty"`
-	// Low and High are the expected range, null where it is not judged; Seen is
-	// what was seen.
-	Low      *float64      `json:"low,omitempty"`
-	High     *float64      `json:"high,omitempty"`
+	// Low and High are the expected range, infinite where it is not judged; Seen
+	// is what was seen.
+	Low      float64       `json:"low,omitempty"`
+	High     float64       `json:"high,omitempty"`
 	Seen     [2]float64    `json:"seen"`
 	Center   float64       `json:"center,omitempty"`
 	Spread   float64       `json:"spread,omitempty"`
@@ -54,7 +55,7 @@ type savedPoint struct {
 	Step     float64       `json:"step,omitempty"`
 	Grain    float64       `json:"grain,omitempty"`
 	Rest     int64         `json:"rest,omitempty"`
-	Noise    *[2]float64   `json:"noise,omitempty"`
+	Noise    [2]float64    `json:"noise,omitempty"`
 	Flags    []int         `json:"flags,omitempty"`
 	Interval int64         `json:"interval,omitempty"`
 	Regular  bool          `json:"regular,omitempty"`
@@ -104,7 +105,7 @@ type savedRelation struct {
 	Daily   bool          `json:"daily,omitempty"`
 	Rows    int           `json:"rows"`
 	Seconds float64       `json:"seconds"`
-	Members []savedMember `json:"members"`
+	Members []savedMember `json:"members,omitempty"`
 	// After one of Switches changed, Unsettled rows are not judged.
 	Switches  []int `json:"switches,omitempty"`
 	Unsettled int   `json:"unsettled,omitempty"`
@@ -120,7 +121,7 @@ type savedMember struct {
 	Bias     float64   `json:"bias,omitempty"`
 	Limits   []float64 `json:"limits"`
 	Clips    []float64 `json:"clips"`
-	Weights  []float32 `json:"weights"`
+	Weights  []float32 `json:"weights,omitempty"`
 }
 
 type savedRule struct {
@@ -139,30 +140,38 @@ func (e *Engine) Save() (json.RawMessage, error) {
 	if !e.watching {
 		return nil, fmt.Errorf("save the process models: learning is not over")
 	}
-	b := baseline{Version: version, Points: []savedPoint{}}
+	var w encoder
+	w.begin()
 	places := make(map[*point]int)
+	var table []savedPoint
+	tables := 0
+	flush := func() {
+		if len(table) > 0 {
+			w.table(table, tables == 0)
+			tables++
+		}
+		table = table[:0]
+	}
 	for _, p := range sorted(e.order) {
 		if p.profile == nil {
 			continue
 		}
-		places[p] = len(b.Points)
-		b.Points = append(b.Points, p.save())
+		places[p] = len(places)
+		s := p.save()
+		if len(table) > 0 && table[0].table() != s.table() {
+			flush()
+		}
+		table = append(table, s)
 	}
+	flush()
+	var paces []savedPace
 	for _, t := range e.tickers {
-		b.Tickers = append(b.Tickers, t.save(places))
+		paces = append(paces, t.save(places))
 	}
-	raw, err := json.Marshal(b)
-	if err != nil {
-		return nil, fmt.Errorf("save the process models: %w", err)
+	if w.end(paces); w.err != nil {
+		return nil, fmt.Errorf("save the process models: %w", w.err)
 	}
-	return raw, nil
-}
-
-func finite(v float64) *float64 {
-	if math.IsInf(v, 0) {
-		return nil
-	}
-	return &v
+	return w.dst, nil
 }
 
 func (p *point) save() savedPoint {
@@ -170,7 +179,7 @@ func (p *point) save() savedPoint {
 	s := savedPoint{
 		Device: p.series.Device, Proto: p.series.Proto.String(), Unit: p.series.Unit, Kind: p.series.Kind.String(), Index: p.series.Index,
 		Name: p.series.Name, Type: p.series.Type, Nature: f.nature.String(), N: f.n, Seconds: float64(f.seconds),
-		Low: finite(f.low), High: finite(f.high),
+		Low: f.low, High: f.high,
 		Surprise: f.surprise, Center: f.center, Spread: f.spread, Pace: f.pace, Drift: f.drift, Step: f.step, Grain: f.grain, Rest: f.rest,
 		Interval: p.interval, Regular: p.regular,
 	}
@@ -182,7 +191,7 @@ func (p *point) save() savedPoint {
 		s.Transitions, s.Dwell = m.transitions, m.dwell[:len(f.states)]
 	}
 	if f.noiseLow < f.noiseHigh {
-		s.Noise = &[2]float64{f.noiseLow, f.noiseHigh}
+		s.Noise = [2]float64{f.noiseLow, f.noiseHigh}
 	}
 	for _, q := range f.flags[:f.nFlags] {
 		s.Flags = append(s.Flags, int(q))
@@ -236,35 +245,33 @@ func (e *Engine) Load(section json.RawMessage) error {
 	}
 	fresh := NewEngine(e.settings)
 	fresh.watching = true
-	if err := fresh.read(json.NewDecoder(bytes.NewReader(section))); err != nil {
+	l := loader{engine: fresh}
+	if err := readSection(section, l.restore, l.restorePace); err != nil {
 		return fmt.Errorf("load the process models: %w", err)
 	}
 	*e = *fresh
 	return nil
 }
 
-// read takes a section point by point, so that a large one is not in memory
-// twice.
-func (e *Engine) read(d *json.Decoder) error {
-	known := false
-	err := object(d, func(key string) error {
+// readSection reads a section of any version (see decode).
+func readSection(section json.RawMessage, point func(*savedPoint) error, pace func(*savedPace) error) error {
+	if sectionVersion(section) == 1 {
+		return readFirst(json.NewDecoder(bytes.NewReader(section)), point, pace)
+	}
+	return decode(section, point, pace)
+}
+
+// readFirst reads a section of version 1, point by point, so that a large one is
+// not in memory twice.
+func readFirst(d *json.Decoder, point func(*savedPoint) error, pace func(*savedPace) error) error {
+	return object(d, func(key string) error {
 		switch key {
-		case "version":
-			v := 0
-			if err := d.Decode(&v); err != nil {
-				return err
-			}
-			if v != version {
-				return fmt.Errorf("version %d is not known, only %d", v, version)
-			}
-			known = true
-			return nil
 		case "points":
 			return array(d, func(i int) error {
-				var s savedPoint
+				s := savedPoint{Low: math.Inf(-1), High: math.Inf(1)}
 				err := d.Decode(&s)
 				if err == nil {
-					err = e.restore(&s)
+					err = point(&s)
 				}
 				if err != nil {
 					return fmt.Errorf("point %d: %w", i, err)
@@ -276,7 +283,7 @@ func (e *Engine) read(d *json.Decoder) error {
 				var s savedPace
 				err := d.Decode(&s)
 				if err == nil {
-					err = e.restorePace(&s)
+					err = pace(&s)
 				}
 				if err != nil {
 					return fmt.Errorf("pace %d: %w", i, err)
@@ -287,10 +294,6 @@ func (e *Engine) read(d *json.Decoder) error {
 		var skipped json.RawMessage
 		return d.Decode(&skipped)
 	})
-	if err == nil && !known {
-		err = errors.New("there is no version")
-	}
-	return err
 }
 
 // object reads an object, and gives each key to f, which reads the value.
@@ -350,7 +353,32 @@ func parseName[T ~uint8](s string, n T, name func(T) string) (T, error) {
 	return 0, fmt.Errorf("%q is not known", s)
 }
 
-func (e *Engine) restore(s *savedPoint) error {
+// loader makes the points of a new engine from what was saved. It makes them
+// many at a time, side by side: a million single ones cost the allocator more.
+type loader struct {
+	engine   *Engine
+	points   slab[point]
+	profiles slab[profile]
+	series   slab[detect.Series]
+	states   slab[visited]
+}
+
+// slab hands out zero values of T from large pieces.
+type slab[T any] struct{ free []T }
+
+const slabSize = 128
+
+func (s *slab[T]) take(n int) []T {
+	if len(s.free) < n {
+		s.free = make([]T, max(n, slabSize))
+	}
+	out := s.free[:n:n]
+	s.free = s.free[n:]
+	return out
+}
+
+func (l *loader) restore(s *savedPoint) error {
+	e := l.engine
 	proto, err := parseName(s.Proto, protocols.NumProtos, protocols.Proto.String)
 	if err != nil {
 		return fmt.Errorf("proto: %w", err)
@@ -367,7 +395,7 @@ func (e *Engine) restore(s *savedPoint) error {
 		return fmt.Errorf("more than the %d points that are allowed", e.settings.MaxPoints)
 	}
 	key := pointKey{device: s.Device, proto: proto, unit: s.Unit, kind: kind, index: s.Index}
-	if e.points[key] != nil {
+	if e.points.get(key) != nil {
 		return fmt.Errorf("%s is there twice", key.id())
 	}
 	if len(s.Visits) != len(s.States) || len(s.States) > maxStates {
@@ -376,29 +404,29 @@ func (e *Engine) restore(s *savedPoint) error {
 	if (nat == natureConstant || nat == natureState) && len(s.States) == 0 {
 		return fmt.Errorf("%s is a %s without states", key.id(), nat)
 	}
-	p := &point{paced: true, interval: s.Interval, regular: s.Regular}
-	p.series = &detect.Series{Device: s.Device, Proto: proto, Unit: s.Unit, Kind: kind, Index: s.Index, Name: s.Name, Type: s.Type}
-	f := &profile{nature: nat, n: s.N, seconds: float32(s.Seconds), shape: noShape}
-	for i, v := range s.States {
-		f.states = append(f.states, visited{v, s.Visits[i]})
+	p := &l.points.take(1)[0]
+	p.paced, p.interval, p.regular = true, s.Interval, s.Regular
+	p.series = &l.series.take(1)[0]
+	*p.series = detect.Series{Device: s.Device, Proto: proto, Unit: s.Unit, Kind: kind, Index: s.Index, Name: s.Name, Type: s.Type}
+	f := &l.profiles.take(1)[0]
+	*f = profile{nature: nat, n: s.N, seconds: float32(s.Seconds), shape: noShape}
+	if len(s.States) > 0 {
+		f.states = l.states.take(len(s.States))
+		for i, v := range s.States {
+			f.states[i] = visited{v, s.Visits[i]}
+		}
 	}
 	if nat == natureState && len(s.Dwell) == len(s.States) {
 		f.moves = &moves{transitions: s.Transitions}
 		copy(f.moves.dwell[:], s.Dwell)
 	}
 	if len(s.States) == 0 {
-		f.shape = &shape{low: math.Inf(-1), high: math.Inf(1), seenLow: s.Seen[0], seenHigh: s.Seen[1], surprise: s.Surprise,
+		f.shape = &shape{low: s.Low, high: s.High, seenLow: s.Seen[0], seenHigh: s.Seen[1], surprise: s.Surprise,
 			center: s.Center, spread: s.Spread, pace: s.Pace, drift: s.Drift, step: s.Step, grain: s.Grain, rest: s.Rest, limitLow: math.Inf(-1), limitHigh: math.Inf(1)}
 		if !(f.spread > 0) {
 			f.pace = 0
 		}
-		if s.Low != nil {
-			f.low = *s.Low
-		}
-		if s.High != nil {
-			f.high = *s.High
-		}
-		if s.Noise != nil {
+		if s.Noise[0] < s.Noise[1] {
 			f.noiseLow, f.noiseHigh = s.Noise[0], s.Noise[1]
 		}
 	}
@@ -440,12 +468,13 @@ func (e *Engine) restore(s *savedPoint) error {
 		p.covert = &covert{digits: &digits{unit: d.Unit, learned: d.Learned, n: d.N, limit: d.Limit}}
 	}
 	e.order = append(e.order, p)
-	e.points[key] = p
+	e.points.put(key, p)
 	e.stats.Points++
 	return nil
 }
 
-func (e *Engine) restorePace(s *savedPace) error {
+func (l *loader) restorePace(s *savedPace) error {
+	e := l.engine
 	if s.Interval <= 0 {
 		return fmt.Errorf("an interval of %d nanoseconds", s.Interval)
 	}

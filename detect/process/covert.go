@@ -174,7 +174,7 @@ func (e *Engine) judgePayload(p *point, s *detect.Sample) {
 	if first != p.series.Index {
 		k := keyOf(p.series)
 		k.index = first
-		lead = e.points[k]
+		lead = e.points.get(k)
 	}
 	bad := last-first+1 >= payloadRun
 	if bad && lead != p && !lead.alarming(KindCovert) {
@@ -182,7 +182,7 @@ func (e *Engine) judgePayload(p *point, s *detect.Sample) {
 		for k := first; k <= last; k++ {
 			q := keyOf(p.series)
 			q.index = k
-			if o := e.points[q]; o.alarming(KindCovert) {
+			if o := e.points.get(q); o.alarming(KindCovert) {
 				lead = o
 			}
 		}
@@ -212,7 +212,7 @@ func (e *Engine) judgePayload(p *point, s *detect.Sample) {
 
 func (e *Engine) chanceAt(k pointKey, index uint32, at int64) bool {
 	k.index = index
-	p := e.points[k]
+	p := e.points.get(k)
 	return p != nil && p.covert != nil && p.covert.payload.chance && at <= p.covert.payload.until
 }
 

@@ -14,7 +14,7 @@ import (
 // the samples of all shards in the order of their frames.
 type Engine struct {
 	settings Settings
-	points   map[pointKey]*point
+	points   pointIndex
 	// order holds the points as they appeared.
 	order   []*point
 	tickers []*ticker
@@ -86,7 +86,7 @@ func (k pointKey) compare(o pointKey) int {
 func NewEngine(s Settings) *Engine {
 	return &Engine{
 		settings:  s.withDefaults(),
-		points:    make(map[pointKey]*point),
+		points:    newPointIndex(),
 		commanded: make(map[netip.Addr]int64),
 	}
 }
@@ -167,7 +167,7 @@ func (e *Engine) point(s *detect.Series) *point {
 // find searches for the point, or makes it.
 func (e *Engine) find(s *detect.Series) *point {
 	key := keyOf(s)
-	p := e.points[key]
+	p := e.points.get(key)
 	if p != nil {
 		switch {
 		case p.series == s:
@@ -186,7 +186,7 @@ func (e *Engine) find(s *detect.Series) *point {
 	}
 	p = &point{series: s}
 	e.order = append(e.order, p)
-	e.points[key] = p
+	e.points.put(key, p)
 	e.stats.Points++
 	if !e.watching {
 		p.tally = new(tally)

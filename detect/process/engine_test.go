@@ -285,10 +285,18 @@ func TestAMergedBaselineKnowsWhatEitherSaw(t *testing.T) {
 
 func TestABrokenBaselineIsRefusedWithAReason(t *testing.T) {
 	for in, want := range map[string]string{
-		`{`:             "EOF",
+		`{`:             "the section ends where",
 		`{"version":9}`: "version 9 is not known",
+		`{"version":3}`: "version 3 is not known, only 1 to 2",
 		`{"points":[]}`: "there is no version",
-		`[1]`:           "[ where { should be",
+		`[1]`:           "'[' where '{' should be",
+		`{"version":2,"tables":[{"device":"1.2.3.4","proto":"modbus","kind":"coil","constants":[[4294967295,0,1]]}]}`:               "past the last index",
+		`{"version":2,"tables":[{"device":"1.2.3.4","proto":"modbus","kind":"coil","constants":[[3,0,1],[4,1]]}]}`:                  "is there twice",
+		`{"version":2,"tables":[{"device":"1.2.3.4","proto":"modbus","kind":"coil","points":[{"index":2,"nature":"unknown"},{}]}]}`: "not in the order",
+		`{"version":2,"tables":[{"device":"1.2.3","proto":"modbus"}]}`:                                                              "table 0: ",
+		`{"version":2,"tables":[],"paces":[{"interval":1,"points":[[0,999999999]]}]}`:                                               "more than 4000000 places",
+		`{"version":2,"tables":[],"paces":[{"interval":1,"points":[[0,1]]}]}`:                                                       "point 0 of 0",
+		`{"version":2,"tables":[]} more`:                                                                "'m' where the end should be",
 		`{"version":1,"points":[{"device":"1.2.3.4","proto":"x"}]}`:                                     `point 0: proto: "x" is not known`,
 		`{"version":1,"points":[{"device":"1.2.3.4","proto":"modbus","kind":"coil","nature":"state"}]}`: "without states",
 		`{"version":1,"points":[],"paces":[{"interval":1,"points":[4]}]}`:                               "point 4 of 0",

@@ -26,6 +26,7 @@ func (e *Engine) fit() {
 			continue
 		}
 		p.profile = e.profileOf(p, budget)
+		p.profile.shape.round()
 	}
 	for _, t := range e.tickers {
 		e.relate(t, budget)

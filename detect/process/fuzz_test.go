@@ -92,6 +92,7 @@ func FuzzLoad(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add([]byte(saved))
+	f.Add([]byte(`{"version":2,"tables":[{"device":"10.0.0.1","proto":"modbus","unit":1,"kind":"coil","n":9,"flags":[1],"interval":1000000000,"regular":true,"constants":[[0,1,0],[7,1e3]],"points":[{"index":5,"name":"a\"b","nature":"state","states":[0,1],"visits":[3,4],"transitions":1,"dwell":[1,2]}]}],"paces":[{"interval":1000000000,"points":[[0,4]]}]}`))
 	f.Fuzz(func(t *testing.T, section []byte) {
 		e := NewEngine(Settings{MaxPoints: 100})
 		if e.Load(json.RawMessage(section)) != nil {
@@ -105,8 +106,19 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 		e.Findings(nil)
-		if _, err := e.Save(); err != nil {
+		saved, err := e.Save()
+		if err != nil {
 			t.Fatalf("what was loaded is not saved: %v", err)
+		}
+		if !json.Valid(saved) {
+			t.Fatalf("what was saved is no JSON: %s", saved)
+		}
+		again := NewEngine(Settings{MaxPoints: 100})
+		if err := again.Load(saved); err != nil {
+			t.Fatalf("what was saved is not loaded: %v\n%s", err, saved)
+		}
+		if twice, err := again.Save(); err != nil || string(twice) != string(saved) {
+			t.Fatalf("saved, loaded and saved (error %v):\n%s\n%s", err, saved, twice)
 		}
 	})
 }

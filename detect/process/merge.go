@@ -25,7 +25,7 @@ func Merge(a, b json.RawMessage) (json.RawMessage, error) {
 	if y.evidence() > x.evidence() {
 		x, y = y, x
 	}
-	out := &baseline{Version: version, Points: slices.Clone(x.Points)}
+	out := &baseline{Points: slices.Clone(x.Points)}
 	places := make(map[string]int)
 	for i := range out.Points {
 		places[out.Points[i].id()] = i
@@ -83,7 +83,7 @@ func Merge(a, b json.RawMessage) (json.RawMessage, error) {
 		}
 	}
 	out.sort()
-	raw, err := json.Marshal(out)
+	raw, err := out.encode()
 	if err != nil {
 		return nil, fmt.Errorf("merge the process models: %w", err)
 	}
@@ -95,11 +95,16 @@ func read(section json.RawMessage) (*baseline, error) {
 	if err := NewEngine(Settings{}).Load(section); err != nil {
 		return nil, err
 	}
-	var b baseline
-	if err := json.Unmarshal(section, &b); err != nil {
-		return nil, err
-	}
-	return &b, nil
+	b := new(baseline)
+	return b, readSection(section, func(s *savedPoint) error {
+		own := *s
+		own.States, own.Visits, own.Dwell = slices.Clone(s.States), slices.Clone(s.Visits), slices.Clone(s.Dwell)
+		b.Points = append(b.Points, own)
+		return nil
+	}, func(s *savedPace) error {
+		b.Tickers = append(b.Tickers, *s)
+		return nil
+	})
 }
 
 func (b *baseline) evidence() float64 {
@@ -200,40 +205,25 @@ func (s *savedPoint) merge(o *savedPoint) {
 			s.Nature, s.States, s.Visits = natureUnknown.String(), nil, nil
 		}
 	case s.Nature == o.Nature:
-		s.Low, s.High = lower(s.Low, o.Low), higher(s.High, o.High)
+		s.Low, s.High = math.Min(s.Low, o.Low), math.Max(s.High, o.High)
 		s.Step = widest(s.Step, o.Step)
 		s.Grain = math.Max(s.Grain, o.Grain)
 		if s.Rest != 0 {
 			s.Rest = max(s.Rest, o.Rest)
 		}
-		if s.Noise != nil && o.Noise != nil {
-			s.Noise = &[2]float64{math.Min(s.Noise[0], o.Noise[0]), math.Max(s.Noise[1], o.Noise[1])}
+		if s.Noise[0] < s.Noise[1] && o.Noise[0] < o.Noise[1] {
+			s.Noise = [2]float64{math.Min(s.Noise[0], o.Noise[0]), math.Max(s.Noise[1], o.Noise[1])}
 		}
 	case stateful(s):
 		// The other saw it move: what it saw counts.
 		seen, flags, commands := s.Seen, s.Flags, s.Commands
 		*s = *o
 		s.Seen, s.Flags, s.Commands = seen, flags, commands
-		s.Low, s.High = lower(s.Low, &seen[0]), higher(s.High, &seen[1])
+		s.Low, s.High = math.Min(s.Low, seen[0]), math.Max(s.High, seen[1])
 	default:
-		s.Low, s.High = lower(s.Low, &o.Seen[0]), higher(s.High, &o.Seen[1])
+		s.Low, s.High = math.Min(s.Low, o.Seen[0]), math.Max(s.High, o.Seen[1])
 	}
 	s.N, s.Seconds = n, seconds
-}
-
-// lower is the lower of two bounds, where nil is none.
-func lower(a, b *float64) *float64 {
-	if a == nil || b == nil {
-		return nil
-	}
-	return finite(math.Min(*a, *b))
-}
-
-func higher(a, b *float64) *float64 {
-	if a == nil || b == nil {
-		return nil
-	}
-	return finite(math.Max(*a, *b))
 }
 
 // widest is the larger of two limits, where 0 is none.

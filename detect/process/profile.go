@@ -86,6 +86,23 @@ type shape struct {
 	limitLow, limitHigh float64
 }
 
+// round gives the estimates the precision with which they are saved, so that a
+// model judges the same before and after. The grain is rounded up: what moves by
+// exactly so much must not be finer than it.
+func (s *shape) round() {
+	if s == noShape {
+		return
+	}
+	for _, v := range [...]*float64{&s.low, &s.high, &s.surprise, &s.center, &s.spread, &s.drift, &s.pace, &s.seenLow, &s.seenHigh, &s.step, &s.noiseLow, &s.noiseHigh} {
+		*v = short(*v)
+	}
+	if g := short(s.grain); g < s.grain {
+		s.grain = float64(math.Nextafter32(float32(g), math.MaxFloat32))
+	} else {
+		s.grain = g
+	}
+}
+
 // noShape judges nothing. It is never written.
 var noShape = &shape{low: math.Inf(-1), high: math.Inf(1), limitLow: math.Inf(-1), limitHigh: math.Inf(1)}
 

@@ -17,7 +17,7 @@ func (e *Engine) Retype(raw []*detect.Series, typed *detect.Series, decode func(
 	}
 	var parts []*point
 	for _, s := range raw {
-		if p := e.points[keyOf(s)]; p != nil && p.tally != nil && p.series.Type == s.Type {
+		if p := e.points.get(keyOf(s)); p != nil && p.tally != nil && p.series.Type == s.Type {
 			parts = append(parts, p)
 		}
 	}
@@ -27,10 +27,10 @@ func (e *Engine) Retype(raw []*detect.Series, typed *detect.Series, decode func(
 	p := &point{series: typed, tally: new(tally)}
 	first := parts[0]
 	for _, o := range parts {
-		delete(e.points, keyOf(o.series))
+		e.points.put(keyOf(o.series), nil)
 		o.retired = true
 	}
-	e.points[keyOf(typed)] = p
+	e.points.put(keyOf(typed), p)
 	e.order = append(e.order, p)
 	p.commands = nil
 	t := first.ticker

@@ -1,0 +1,71 @@
+package process
+
+import "slices"
+
+// pointIndex finds a point by its key. The points of one table of a device stand
+// side by side, in pages: an entry of a map for each of a million points would
+// take more memory than most of the points.
+type pointIndex struct {
+	tables map[pointKey]*pointTable // by the key of the point with index 0
+	// last is the table that was used last, of lastKey.
+	last    *pointTable
+	lastKey pointKey
+}
+
+// pointTable holds the pages of a table in the order of their numbers.
+type pointTable struct {
+	numbers []uint32
+	pages   []*pointPage
+}
+
+const pointPageBits = 5
+
+type pointPage [1 << pointPageBits]*point
+
+func newPointIndex() pointIndex { return pointIndex{tables: make(map[pointKey]*pointTable)} }
+
+// get returns the point with a key, nil if there is none.
+func (x *pointIndex) get(k pointKey) *point {
+	at := k.index
+	t := x.table(k)
+	if t == nil {
+		return nil
+	}
+	if i, ok := slices.BinarySearch(t.numbers, at>>pointPageBits); ok {
+		return t.pages[i][at&(1<<pointPageBits-1)]
+	}
+	return nil
+}
+
+// put gives a key a point, or takes it away, if p is nil.
+func (x *pointIndex) put(k pointKey, p *point) {
+	t := x.table(k)
+	if t == nil {
+		t = new(pointTable)
+		key := k
+		key.index = 0
+		x.tables[key], x.last, x.lastKey = t, t, key
+	}
+	number := k.index >> pointPageBits
+	i, ok := slices.BinarySearch(t.numbers, number)
+	if !ok {
+		if p == nil {
+			return
+		}
+		t.numbers = slices.Insert(t.numbers, i, number)
+		t.pages = slices.Insert(t.pages, i, new(pointPage))
+	}
+	t.pages[i][k.index&(1<<pointPageBits-1)] = p
+}
+
+func (x *pointIndex) table(k pointKey) *pointTable {
+	k.index = 0
+	if x.last == nil || k != x.lastKey {
+		t := x.tables[k]
+		if t == nil {
+			return nil
+		}
+		x.last, x.lastKey = t, k
+	}
+	return x.last
+}
