@@ -44,6 +44,7 @@ var lossTitles = map[string]string{
 	"dnp3.skipped-octets":    "Octets that belong to no DNP3 frame",
 	"detect.links-refused":   "Links too many to learn",
 	"store.values.lost":      "Values the store could not keep",
+	"values.skipped":         "Values left out because packets came too fast",
 	"store.alerts.lost":      "Alerts the store could not keep",
 }
 

@@ -81,7 +81,8 @@ func alertID(kind, key string, episode int) string {
 }
 
 // conditions are the kinds that end by a clearing finding, not by themselves.
-var conditions = map[*Kind]bool{KindPollStopped: true, KindDeviceSilent: true, KindFloodMessages: true, KindFloodConnections: true}
+var conditions = map[*Kind]bool{KindPollStopped: true, KindDeviceSilent: true, KindFloodMessages: true, KindFloodConnections: true,
+	KindPacketsLost: true, KindValuesSkipped: true}
 
 // take takes a finding at a clock, in order.
 func (m *manager) take(f *Finding, clock int64) {

@@ -149,4 +149,7 @@ type Status struct {
 	Source string
 	// Live tells a running sensor from a capture that was replayed.
 	Live bool
+	// Skipping tells that a sensor leaves reported values out, because packets
+	// come faster than everything can be done with them.
+	Skipping bool
 }

@@ -39,16 +39,18 @@ type pipeline struct {
 	shards     []*detect.Shard
 	extractors []*tags.Extractor
 	site       *detect.Site
-	process  *process.Engine // nil if it is switched off
-	outlets  []outlet
-	least    protocols.Severity
-	lines    io.Writer // of --events, nil for none
+	process    *process.Engine // nil if it is switched off
+	sensor     *detect.Sensor  // nil if files are read
+	outlets    []outlet
+	least      protocols.Severity
+	lines      io.Writer // of --events, nil for none
 	// after, if set, is called after every step.
 	after func(clock int64)
 
 	first, last int64 // packet times
 	tags        *tags.List
 	settled     bool // types are no longer inferred, and the process model watches
+	easing      bool // values are left out
 	nextCount   int64
 	samples     []detect.Sample
 	findings    []detect.Finding
@@ -76,6 +78,8 @@ type pipelineOptions struct {
 	process *process.Settings
 	events  io.Writer
 	outlets []outlet
+	// live tells that what the sensor cannot keep up with is to be told.
+	live bool
 }
 
 // lane is what one worker carries: events to detectors, rules and values.
@@ -84,6 +88,8 @@ type lane struct {
 	shard     *detect.Shard
 	matcher   *rules.Matcher
 	extractor *tags.Extractor
+	easing    bool   // reported values are left out
+	skipped   uint64 // reported values left out
 	samples   []detect.Sample
 	event     *protocols.Event // in work, for report
 	keep      bool             // lines of --events
@@ -123,6 +129,9 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 		p.shards = append(p.shards, l.shard)
 	}
 	p.site = detect.NewSite(o.settings, o.schedule, o.baseline, p.shards)
+	if o.live {
+		p.sensor = new(detect.Sensor)
+	}
 	if o.process != nil {
 		p.process = process.NewEngine(*o.process)
 		if o.baseline != nil && o.baseline.Sections[processSection] != nil {
@@ -160,7 +169,11 @@ func (l *lane) observe(e *protocols.Event) {
 		return
 	}
 	if l.extractor != nil && len(e.Points) > 0 {
-		l.extractor.Observe(e, &l.samples)
+		if l.easing && !e.FromClient {
+			l.skipped += uint64(len(e.Points))
+		} else {
+			l.extractor.Observe(e, &l.samples)
+		}
 	}
 	if e.Role == protocols.RoleLink || e.Role == protocols.RoleNotice {
 		return
@@ -171,6 +184,10 @@ func (l *lane) observe(e *protocols.Event) {
 		l.lines = append(l.lines, line{e.Clock, e.Frame, len(l.text)})
 	}
 }
+
+// Ease implements capture.Easer: what devices report is left out, what clients
+// command never.
+func (l *lane) Ease(on bool) { l.easing = on }
 
 func (l *lane) report(f detect.Finding) { l.shard.Add(l.event.Clock, l.event.Frame, &f) }
 
@@ -192,6 +209,7 @@ func (p *pipeline) run(ctx context.Context, src capture.Source) error {
 const countEvery = int64(10 * time.Second)
 
 func (p *pipeline) step(ctx context.Context, clock int64) error {
+	p.ease()
 	p.last = clock
 	detect.Bound(p.shards...)
 	tags.Bound(p.extractors...)
@@ -200,6 +218,12 @@ func (p *pipeline) step(ctx context.Context, clock int64) error {
 		return err
 	}
 	p.judge(clock)
+	if p.sensor != nil {
+		stats := p.engine.Stats()
+		for _, f := range p.sensor.Observe(clock, stats.KernelDropped+stats.InterfaceDropped, p.easing) {
+			p.site.Add(clock, 0, f)
+		}
+	}
 	out := p.site.Step(clock)
 	out.Samples = p.samples
 	if clock >= p.nextCount {
@@ -213,6 +237,23 @@ func (p *pipeline) step(ctx context.Context, clock int64) error {
 		p.after(clock)
 	}
 	return nil
+}
+
+// ease tells the process model that reported values were left out from the batch
+// that was just worked on, or are there again. The lanes were told before its
+// first packet, all alike.
+func (p *pipeline) ease() {
+	if p.easing == p.lanes[0].easing {
+		return
+	}
+	p.easing = p.lanes[0].easing
+	switch {
+	case p.process == nil:
+	case p.easing:
+		p.process.Pause()
+	default:
+		p.process.Resume(p.last)
+	}
 }
 
 // judge gives the samples to the process model, and what it finds to the site.
@@ -301,6 +342,14 @@ func (p *pipeline) give(ctx context.Context, out *detect.Output) error {
 	return nil
 }
 
+// skipped is how many reported values were left out.
+func (p *pipeline) skipped() (n uint64) {
+	for _, l := range p.lanes {
+		n += l.skipped
+	}
+	return n
+}
+
 // close ends the outlets, each with time to deliver what it holds.
 func (p *pipeline) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -383,6 +432,7 @@ func (p *pipeline) counters() []counter {
 		shard := l.shard.Stats()
 		shard.Each(t.add)
 		t.add("rules.failed", l.matcher.Failed)
+		t.add("values.skipped", l.skipped)
 		if l.extractor != nil {
 			extracted := l.extractor.Stats()
 			extracted.Each(t.add)
@@ -414,7 +464,7 @@ func (p *pipeline) counters() []counter {
 
 // status says what the sensor is doing, or did.
 func (p *pipeline) status(source string, live bool) detect.Status {
-	st := detect.Status{Mode: detect.Watching, Since: p.first, First: p.first, Clock: p.last, Unseen: p.site.Unseen(), Source: source, Live: live}
+	st := detect.Status{Mode: detect.Watching, Since: p.first, First: p.first, Clock: p.last, Unseen: p.site.Unseen(), Source: source, Live: live, Skipping: p.easing}
 	switch from := p.schedule.WatchFrom(); {
 	case from > p.last:
 		st.Mode = detect.Learning

@@ -79,7 +79,7 @@ func run(cmd *cobra.Command, c *config) error {
 	if err != nil {
 		return err
 	}
-	options.settings.ArmAtStart = true
+	options.settings.ArmAtStart, options.live = true, true
 	options.schedule = detect.LearnFor(time.Duration(c.Learn.Duration))
 	if c.Learn.Baseline != "" {
 		if err := checkPlace(c.Learn.Baseline); err != nil {
@@ -123,6 +123,7 @@ type sensor struct {
 	source   *capture.Live
 	pipeline *pipeline
 	learned  bool
+	skipping bool
 	current  atomic.Pointer[detect.Status]
 }
 
@@ -159,7 +160,7 @@ func (s *sensor) run(cmd *cobra.Command) error {
 		s.log.Warn("ended before the learning did; nothing that was learned is kept")
 	}
 	sum := &s.pipeline.summary
-	s.log.Info("ended", "packets", sum.counter("packets"), "dropped", sum.counter("kernel.dropped"), "alerts", len(sum.alerts))
+	s.log.Info("ended", "packets", sum.counter("packets"), "dropped", sum.counter("kernel.dropped"), "filtered", sum.counter("filtered"), "values-skipped", sum.counter("values.skipped"), "alerts", len(sum.alerts))
 	return partial(errors.Join(problems...))
 }
 
@@ -201,6 +202,14 @@ func (s *sensor) after(clock int64) {
 		}
 	}
 	st := s.status()
+	if st.Skipping != s.skipping {
+		s.skipping = st.Skipping
+		if s.skipping {
+			s.log.Warn("packets come faster than everything can be done with them: reported values are left out until there is room; commands are judged as always")
+		} else {
+			s.log.Info("there is room again: reported values are taken in", "skipped", s.pipeline.skipped())
+		}
+	}
 	s.current.Store(&st)
 }
 

@@ -165,6 +165,44 @@ func TestAChangeWithoutACommandIsTold(t *testing.T) {
 	x.expectKind(t, KindUncommanded, setpoint)
 }
 
+func TestAPauseOfTheReportsIsNoDeviation(t *testing.T) {
+	x := watching(t)
+	x.run(200)
+	// A command is given and not yet shown, and a round is half seen.
+	x.command(setpoint, 55)
+	x.run(1)
+	x.setpoint = 55
+	x.polled = 2
+	x.run(1)
+	before := len(x.log)
+	x.engine.Pause()
+	// Half an hour in which everything moves on, and another command.
+	x.polled = 0
+	x.run(900)
+	x.command(setpoint, 60)
+	x.setpoint = 60
+	x.run(900)
+	x.engine.Advance(x.t)
+	x.polled = len(sceneNames)
+	x.engine.Resume(x.t)
+	x.run(200)
+	for _, f := range x.log[before:] {
+		t.Errorf("%s: %s", f.Kind.Name, f.Explanation)
+	}
+	// What it is paused for, it is still good for.
+	x.override[level] = func(v float64) float64 { return v + 3 }
+	x.run(60)
+	x.expectKind(t, KindRange, level)
+}
+
+func TestACommandInAPauseIsStillJudged(t *testing.T) {
+	x := watching(t)
+	x.run(20)
+	x.engine.Pause()
+	x.command(setpoint, 500)
+	x.expectKind(t, KindCommandValue, setpoint)
+}
+
 func TestFindingsDoNotDependOnWhereBatchesEnd(t *testing.T) {
 	run := func(advance bool) []detect.Finding {
 		x := newScene(Settings{})

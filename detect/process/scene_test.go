@@ -21,6 +21,8 @@ type scene struct {
 	state        uint64
 	setpoint     float64
 	flow, demand float64
+	// polled is how many of the points are told of
+	polled int
 	// what an attacker does
 	override map[int]func(v float64) float64
 }
@@ -40,7 +42,7 @@ var sceneNames = []string{"level", "inflow", "outflow", "pressure", "pump", "ene
 
 func newScene(s Settings) *scene {
 	x := &scene{feed: newFeed(sceneNames, s), level: 2, state: 1, t: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC).UnixNano(), setpoint: 50, override: make(map[int]func(float64) float64)}
-	x.keep = true
+	x.keep, x.polled = true, len(sceneNames)
 	x.series[pump].Kind = protocols.KindCoil
 	x.series[pump].Type = ""
 	return x
@@ -90,7 +92,7 @@ func (x *scene) run(n int) {
 				values[i] = math.Round(values[i]*1000) / 1000
 			}
 		}
-		x.row(x.t, values)
+		x.row(x.t, values[:x.polled])
 		x.t += int64(time.Second)
 	}
 }
