@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"net/netip"
+	"slices"
 	"sort"
 
 	"github.com/weir-ics/weir/detect/extreme"
@@ -159,6 +160,26 @@ type ConnectionBaseline struct {
 	Most uint32 `json:"most"`
 }
 
+// Without returns a baseline like b without the sections of the given names, and
+// these; nil for one that is not there. b is not changed. The sections that stay
+// are copied, so that the file that b was read from can be forgotten with b.
+func (b *Baseline) Without(names ...string) (*Baseline, []json.RawMessage) {
+	taken := make([]json.RawMessage, len(names))
+	if b == nil {
+		return nil, taken
+	}
+	rest := *b
+	rest.Sections = make(map[string]json.RawMessage)
+	for name, section := range b.Sections {
+		if i := slices.Index(names, name); i >= 0 {
+			taken[i] = section
+		} else {
+			rest.Sections[name] = bytes.Clone(section)
+		}
+	}
+	return &rest, taken
+}
+
 // Save writes the baseline: one host, link or connection a line, so that two
 // files can be compared line by line.
 func (b *Baseline) Save(w io.Writer) error {
@@ -299,8 +320,7 @@ func (b *Baseline) parse(data []byte) error {
 func (b *Baseline) parseSections(data json.RawMessage) error {
 	b.Sections = map[string]json.RawMessage{}
 	whole, _ := splitObject(data, func(key string, value json.RawMessage) error {
-		// A copy, so that the rest of the file can be forgotten.
-		b.Sections[key] = bytes.Clone(value)
+		b.Sections[key] = value
 		return nil
 	})
 	if whole {

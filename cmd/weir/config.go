@@ -47,6 +47,7 @@ type config struct {
 		MinSeverity  severity `yaml:"min-severity"`
 		MaxLinks     int      `yaml:"max-links"`
 		MaxPoints    int      `yaml:"max-points"`
+		Memory       size     `yaml:"memory"`
 		Process      bool     `yaml:"process"`
 	} `yaml:"detect"`
 	Rules struct {

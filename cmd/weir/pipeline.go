@@ -56,6 +56,8 @@ type pipeline struct {
 	findings    []detect.Finding
 	buf         []byte
 	summary     summary
+	learned     held // the process section of the baseline it began with
+	garbage     garbage
 }
 
 // pipelineOptions are what a pipeline is built from.
@@ -109,8 +111,15 @@ type line struct {
 
 func newPipeline(o pipelineOptions) (*pipeline, error) {
 	p := &pipeline{schedule: o.schedule, outlets: o.outlets, lines: o.events, least: o.least, tags: o.tags}
-	if o.baseline != nil && o.baseline.Sections[tagsSection] != nil {
-		learned, err := tags.FromSection(o.baseline.Sections[tagsSection])
+	if o.process != nil {
+		p.process = process.NewEngine(*o.process)
+	}
+	var sections []json.RawMessage
+	o.baseline, sections = o.baseline.Without(processSection, tagsSection)
+	loaded := make(chan error, 1)
+	go func() { loaded <- p.loadProcess(sections[0]) }() // it takes as long as all the rest
+	if sections[1] != nil {
+		learned, err := tags.FromSection(sections[1])
 		if err != nil {
 			return nil, err
 		}
@@ -132,14 +141,10 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 	if o.live {
 		p.sensor = new(detect.Sensor)
 	}
-	if o.process != nil {
-		p.process = process.NewEngine(*o.process)
-		if o.baseline != nil && o.baseline.Sections[processSection] != nil {
-			if err := p.process.Load(o.baseline.Sections[processSection]); err != nil {
-				return nil, fmt.Errorf("read the baseline: %w", err)
-			}
-		}
+	if err := <-loaded; err != nil {
+		return nil, fmt.Errorf("read the baseline: %w", err)
 	}
+	p.garbage.pace()
 	p.site.SetNames(&names{hosts: o.hosts, tags: p.tags})
 	p.engine = capture.New(capture.Settings{}, handlers)
 	p.engine.Tap(func(b *capture.Batch) {
@@ -151,6 +156,27 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 		}
 	})
 	return p, nil
+}
+
+// loadProcess makes the process model from its section of a baseline, if there
+// is one, and keeps that for the next baseline.
+func (p *pipeline) loadProcess(section json.RawMessage) (err error) {
+	if section == nil {
+		return nil
+	}
+	if len(section) > spare/4 {
+		p.garbage.tighten()
+	}
+	held := make(chan error, 1)
+	go func() {
+		var err error
+		p.learned, err = hold(section)
+		held <- err
+	}()
+	if p.process != nil {
+		err = p.process.Load(section)
+	}
+	return errors.Join(err, <-held)
 }
 
 // The names of the parts of a baseline that belong to the process model and to
@@ -229,6 +255,7 @@ func (p *pipeline) step(ctx context.Context, clock int64) error {
 	if clock >= p.nextCount {
 		out.Counters = p.counters()
 		p.nextCount = clock + countEvery
+		p.garbage.pace()
 	}
 	if err := p.give(ctx, out); err != nil {
 		return err
@@ -322,7 +349,12 @@ func (p *pipeline) baseline() (*detect.Baseline, error) {
 	}
 	// A process model that was loaded stays as it was: what it has adapted to
 	// since may be what an attacker commanded, and nobody approved it.
-	if p.process != nil && sections[processSection] == nil {
+	switch {
+	case p.learned.length > 0:
+		if sections[processSection], err = p.learned.section(); err != nil {
+			return nil, err
+		}
+	case p.process != nil:
 		if sections[processSection], err = p.process.Save(); err != nil {
 			return nil, fmt.Errorf("save the process model: %w", err)
 		}

@@ -356,11 +356,10 @@ func parseName[T ~uint8](s string, n T, name func(T) string) (T, error) {
 // loader makes the points of a new engine from what was saved. It makes them
 // many at a time, side by side: a million single ones cost the allocator more.
 type loader struct {
-	engine   *Engine
-	points   slab[point]
-	profiles slab[profile]
-	series   slab[detect.Series]
-	states   slab[visited]
+	engine *Engine
+	points slab[point]
+	series slab[detect.Series]
+	same   sharing
 }
 
 // slab hands out zero values of T from large pieces.
@@ -368,12 +367,12 @@ type slab[T any] struct{ free []T }
 
 const slabSize = 128
 
-func (s *slab[T]) take(n int) []T {
-	if len(s.free) < n {
-		s.free = make([]T, max(n, slabSize))
+func (s *slab[T]) take() *T {
+	if len(s.free) == 0 {
+		s.free = make([]T, slabSize)
 	}
-	out := s.free[:n:n]
-	s.free = s.free[n:]
+	out := &s.free[0]
+	s.free = s.free[1:]
 	return out
 }
 
@@ -404,17 +403,14 @@ func (l *loader) restore(s *savedPoint) error {
 	if (nat == natureConstant || nat == natureState) && len(s.States) == 0 {
 		return fmt.Errorf("%s is a %s without states", key.id(), nat)
 	}
-	p := &l.points.take(1)[0]
+	p := l.points.take()
+	p.rare = noRare
 	p.paced, p.interval, p.regular = true, s.Interval, s.Regular
-	p.series = &l.series.take(1)[0]
+	p.series = l.series.take()
 	*p.series = detect.Series{Device: s.Device, Proto: proto, Unit: s.Unit, Kind: kind, Index: s.Index, Name: s.Name, Type: s.Type}
-	f := &l.profiles.take(1)[0]
-	*f = profile{nature: nat, n: s.N, seconds: float32(s.Seconds), shape: noShape}
-	if len(s.States) > 0 {
-		f.states = l.states.take(len(s.States))
-		for i, v := range s.States {
-			f.states[i] = visited{v, s.Visits[i]}
-		}
+	f := &profile{nature: nat, n: s.N, seconds: threeDigits(s.Seconds), shape: noShape}
+	for i, v := range s.States {
+		f.states = append(f.states, visited{v, s.Visits[i]})
 	}
 	if nat == natureState && len(s.Dwell) == len(s.States) {
 		f.moves = &moves{transitions: s.Transitions}
@@ -437,12 +433,12 @@ func (l *loader) restore(s *savedPoint) error {
 		f.flags[i], f.nFlags = uint8(q), uint8(i+1)
 	}
 	e.limit(p, f)
-	p.profile = f
+	p.profile = l.same.find(f)
 	if c := s.Commands; c != nil {
 		if len(c.Range) != 2 || len(c.States) > maxStates {
 			return fmt.Errorf("%s has commands without a range", key.id())
 		}
-		p.commands = &commands{n: c.N, nStates: uint8(len(c.States)), low: c.Range[0], high: c.Range[1], shown: c.Shown, longest: c.Longest, changes: c.Changes, own: c.Own}
+		p.own().commands = &commands{n: c.N, nStates: uint8(len(c.States)), low: c.Range[0], high: c.Range[1], shown: c.Shown, longest: c.Longest, changes: c.Changes, own: c.Own}
 		copy(p.commands.states[:], c.States)
 		if c.Many {
 			p.commands.nStates = maxStates + 1
@@ -452,8 +448,8 @@ func (l *loader) restore(s *savedPoint) error {
 		if r.Ring < minReplayRing || r.Ring > maxReplayRing || !(r.Grid > 0) || !(r.Chance > 0) || !(r.Pairs >= 0) || !(r.Again >= 0) || !(r.On >= 0) || !(r.Ended >= 0) {
 			return fmt.Errorf("%s has a replay model out of its bounds", key.id())
 		}
-		if e.replays+r.Ring*replayBytes <= replayMemory {
-			p.replay = newReplay(r.Grid, r.Chance, r.Ring)
+		if e.replays+r.Ring*replayBytes <= e.settings.ReplayBytes {
+			p.own().replay = newReplay(r.Grid, r.Chance, r.Ring)
 			p.replay.again, p.replay.pairs, p.replay.on, p.replay.ended = r.Again, r.Pairs, r.On, r.Ended
 			p.replay.needed = p.replay.need()
 			e.replays += r.Ring * replayBytes
@@ -465,7 +461,7 @@ func (l *loader) restore(s *savedPoint) error {
 		if !(d.Unit > 0) || !(d.N > 0) {
 			return fmt.Errorf("%s has a model of digits out of its bounds", key.id())
 		}
-		p.covert = &covert{digits: &digits{unit: d.Unit, learned: d.Learned, n: d.N, limit: d.Limit}}
+		p.own().covert = &covert{digits: &digits{unit: d.Unit, learned: d.Learned, n: d.N, limit: d.Limit}}
 	}
 	e.order = append(e.order, p)
 	e.points.put(key, p)
@@ -496,7 +492,7 @@ func (l *loader) restorePace(s *savedPace) error {
 		if p.ticker != nil {
 			return fmt.Errorf("%s has two paces", p.id())
 		}
-		p.ticker, p.column = t, len(t.points)
+		p.ticker, p.column = t, int32(len(t.points))
 		t.points = append(t.points, p)
 		if p.regular {
 			p.required = true
@@ -533,7 +529,7 @@ func (l *loader) restorePace(s *savedPace) error {
 				}
 			}
 			r.members = append(r.members, x)
-			p.relation, p.member = r, k
+			p.relation, p.member = r, int16(k)
 		}
 		if len(r.members) < 2 {
 			return fmt.Errorf("a relation of %d points", len(r.members))

@@ -85,7 +85,7 @@ func (e *Engine) command(p *point, s *detect.Sample) {
 	c := p.commands
 	if c == nil {
 		c = &commands{low: math.Inf(1), high: math.Inf(-1)}
-		p.commands = c
+		p.own().commands = c
 	}
 	want, lasting := commanded(p, s.Value)
 	if !e.watching {

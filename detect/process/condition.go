@@ -1,6 +1,8 @@
 package process
 
 import (
+	"slices"
+
 	"github.com/weir-ics/weir/detect"
 	"github.com/weir-ics/weir/protocols"
 )
@@ -64,7 +66,8 @@ func (e *Engine) holdSince(p *point, s *detect.Sample, k *detect.Kind, bad bool,
 		if !bad {
 			return
 		}
-		p.alarms = append(p.alarms, condition{kind: k, since: since, firstFrame: s.Frame, next: 1})
+		r := p.own()
+		r.alarms = append(r.alarms, condition{kind: k, since: since, firstFrame: s.Frame, next: 1})
 		c, at = &p.alarms[len(p.alarms)-1], len(p.alarms)-1
 		c.commanded = (k == KindRange || k == KindRate) && e.explained(p, since)
 	}
@@ -77,7 +80,7 @@ func (e *Engine) holdSince(p *point, s *detect.Sample, k *detect.Kind, bad bool,
 		f.Clear = true
 		f.Title = k.Name + " is over: " + p.name()
 		e.findings = append(e.findings, f)
-		p.alarms = append(p.alarms[:at], p.alarms[at+1:]...)
+		p.own().alarms = slices.Delete(p.alarms, at, at+1)
 		return
 	}
 	c.good = 0

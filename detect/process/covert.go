@@ -133,7 +133,7 @@ func (e *Engine) judgeCovert(p *point, s *detect.Sample) {
 		if p.tally != nil && p.tally.nStates <= maxStates {
 			return // memory only for what moves
 		}
-		p.covert = new(covert)
+		p.own().covert = new(covert)
 	}
 	c := p.covert
 	if raw(p.series.Type) && c.payload.add(s.Value, s) {
@@ -318,7 +318,7 @@ func (p *point) fitDigits(values []float64, chance float64) {
 		d.limit = math.Max(d.limit, 1.5*b)
 	}
 	if p.covert == nil {
-		p.covert = new(covert)
+		p.own().covert = new(covert)
 	}
 	p.covert.digits = d
 }

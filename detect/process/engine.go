@@ -31,6 +31,8 @@ type Engine struct {
 	replays int
 	// nRules is how many rules there are.
 	nRules int
+	// room is that for the histories of tickers.
+	room room
 	// commanded is when each device was last given a command.
 	commanded map[netip.Addr]int64
 }
@@ -46,6 +48,9 @@ type Stats struct {
 	// Rows is how many rows of related values were judged, Thinned how often the
 	// history was thinned out.
 	Rows, Thinned uint64
+	// Unrecorded is how many points that move there was no memory for to learn
+	// what is more than a tally.
+	Unrecorded uint64
 	// Unreplayed is how many points there was no memory for to find replays of.
 	Unreplayed uint64
 	// Findings is how many were given out.
@@ -61,6 +66,7 @@ func (s *Stats) Each(f func(name string, value uint64)) {
 	f("process.unlearned", s.Unlearned)
 	f("process.rows", s.Rows)
 	f("process.thinned", s.Thinned)
+	f("process.unrecorded", s.Unrecorded)
 	f("process.unreplayed", s.Unreplayed)
 	f("process.findings", s.Findings)
 }
@@ -84,15 +90,21 @@ func (k pointKey) compare(o pointKey) int {
 
 // NewEngine makes an Engine that learns until Watch.
 func NewEngine(s Settings) *Engine {
+	s = s.withDefaults()
 	return &Engine{
-		settings:  s.withDefaults(),
+		settings:  s,
+		room:      room{budget: s.HistoryBytes, maxRows: s.MaxRows},
 		points:    newPointIndex(),
 		commanded: make(map[netip.Addr]int64),
 	}
 }
 
 // Stats returns the counters so far.
-func (e *Engine) Stats() Stats { return e.stats }
+func (e *Engine) Stats() Stats {
+	s := e.stats
+	s.Unrecorded = uint64(e.room.refused)
+	return s
+}
 
 // Watch makes the Engine stop learning at the given packet time: samples with a
 // smaller watermark are learned, those from it on are judged.
@@ -184,12 +196,12 @@ func (e *Engine) find(s *detect.Series) *point {
 	if len(e.order) >= e.settings.MaxPoints {
 		return nil
 	}
-	p = &point{series: s}
+	p = newPoint(s)
 	e.order = append(e.order, p)
 	e.points.put(key, p)
 	e.stats.Points++
 	if !e.watching {
-		p.tally = new(tally)
+		p.tally = newTally()
 	}
 	return p
 }

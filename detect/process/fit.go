@@ -21,12 +21,14 @@ func (e *Engine) fit() {
 	// others over each horizon, on both sides.
 	tests := float64(max(1, continuous) * 2 * (5 + len(horizons)))
 	budget := e.settings.AlarmsPerDay / tests / day.Seconds()
+	var same sharing
 	for _, p := range e.order {
 		if p.tally == nil {
 			continue
 		}
-		p.profile = e.profileOf(p, budget)
-		p.profile.shape.round()
+		f := e.profileOf(p, budget)
+		f.shape.round()
+		p.profile = same.find(f)
 	}
 	for _, t := range e.tickers {
 		e.relate(t, budget)
@@ -45,7 +47,12 @@ func (e *Engine) fit() {
 // second each test may give.
 func (e *Engine) profileOf(p *point, budget float64) *profile {
 	t := p.tally
-	f := &profile{n: t.n, seconds: float32(float64(t.last-t.first) / 1e9), nFlags: t.nFlags, flags: t.flags, shape: noShape}
+	if t.motion == still {
+		own := *t
+		own.motion = motionFrom(p.value, t.first)
+		t = &own
+	}
+	f := &profile{n: t.n, seconds: threeDigits(float64(t.last-t.first) / 1e9), nFlags: t.nFlags, flags: t.flags, shape: noShape}
 	e.limit(p, f)
 	changes := t.ups + t.downs + t.wraps
 	switch {

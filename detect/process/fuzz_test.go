@@ -66,6 +66,7 @@ func FuzzEngine(f *testing.F) {
 				t.Fatalf("finding %+v", x)
 			}
 		}
+		unwritten(t)
 		saved, err := e.Save()
 		if err != nil {
 			t.Fatal(err)

@@ -19,7 +19,7 @@ type sketch [sketchBits / 64]uint64
 func (e *Engine) groupsOf(t *ticker) [][]*point {
 	var members []*point
 	for i, p := range t.points {
-		if p == nil || p.ticker != t || p.column != i || p.relation != nil {
+		if p == nil || p.ticker != t || int(p.column) != i || p.relation != nil {
 			continue
 		}
 		c := &t.history.columns[i]
@@ -44,7 +44,7 @@ func (e *Engine) groupsOf(t *ticker) [][]*point {
 	}
 	sketches := make([]sketch, len(members))
 	for i, p := range members {
-		sketches[i] = sketchOf(&t.history, p.column)
+		sketches[i] = sketchOf(&t.history, int(p.column))
 	}
 	type pair struct {
 		like int

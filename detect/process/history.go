@@ -5,15 +5,46 @@ import "math"
 // history is what is kept of the rows of a ticker while learning. It is kept in
 // blocks of blockRows rows; when there is no more room, every second block is
 // given up and only every second one is kept from then on, so that it always
-// covers the whole of learning.
+// covers the whole of learning. The room is shared by all tickers of an engine:
+// each of their points has as many rows. Where even the fewest rows are too many,
+// points that begin to move have no history, and are counted.
 type history struct {
-	budget, maxRows int
-	times           []int64
-	sequences       []int64
-	columns         []column
-	live            int
+	room      *room
+	times     []int64
+	sequences []int64
+	columns   []column
 	// every is which blocks are kept; rows counts all rows there were.
 	every, rows int64
+}
+
+// room is what the histories of all tickers share: octets, and the columns that
+// hold values. refused is how many columns found none.
+type room struct {
+	budget, maxRows  int
+	columns, refused int
+}
+
+// fewestRows is how many rows a history has room for at least. Half of them are
+// enough for a relation (settleRows), after the other half was given up.
+const fewestRows = 4 * blockRows
+
+// open tells whether there is room for the values of one more column.
+func (r *room) open() bool {
+	if r.columns >= max(r.budget/(4*fewestRows), 1) {
+		r.refused++
+		return false
+	}
+	r.columns++
+	return true
+}
+
+// rows is how many rows there is room for.
+func (r *room) rows() int {
+	n := r.maxRows
+	if r.columns > 0 {
+		n = min(n, r.budget/(4*r.columns))
+	}
+	return max(n, fewestRows)
 }
 
 // column holds the values of one point. While the point has only ever had one
@@ -25,10 +56,8 @@ type column struct {
 	only    float32
 	from    int
 	dropped bool
-}
-
-func (h *history) limit(s Settings) {
-	h.budget, h.maxRows, h.every = s.HistoryBytes, s.MaxRows, 1
+	// refused tells that there was no room for its values.
+	refused bool
 }
 
 func (h *history) join(value float64) {
@@ -37,7 +66,7 @@ func (h *history) join(value float64) {
 
 func (h *history) drop(i int) {
 	if h.columns[i].values != nil {
-		h.live--
+		h.room.columns--
 	}
 	h.columns[i] = column{dropped: true}
 }
@@ -52,7 +81,7 @@ func (h *history) add(t *ticker) bool {
 	n := len(h.times)
 	for i := range h.columns {
 		c := &h.columns[i]
-		if c.dropped {
+		if c.dropped || c.refused {
 			continue
 		}
 		v := float32(t.points[i].value)
@@ -64,33 +93,31 @@ func (h *history) add(t *ticker) bool {
 				c.only = v
 				continue
 			}
-			c.values = make([]float32, n, n+n/2+blockRows)
+			if !h.room.open() {
+				c.refused = true
+				continue
+			}
+			c.values = make([]float32, n, n+blockRows)
 			for k := range c.values {
 				c.values[k] = c.only
 				if k < c.from {
 					c.values[k] = float32(math.NaN())
 				}
 			}
-			h.live++
+		}
+		if len(c.values) == cap(c.values) {
+			// As much as is sure to be needed, and not twice as much.
+			c.values = append(make([]float32, 0, n+max(blockRows, n/4)), c.values...)
 		}
 		c.values = append(c.values, v)
 	}
 	h.times = append(h.times, t.start)
 	h.sequences = append(h.sequences, t.sequence)
-	if len(h.times) >= h.room() && len(h.times)%blockRows == 0 {
+	if len(h.times) >= h.room.rows() && len(h.times)%blockRows == 0 {
 		h.thin()
 		return true
 	}
 	return false
-}
-
-// room is how many rows there is room for.
-func (h *history) room() int {
-	n := h.maxRows
-	if h.live > 0 {
-		n = min(n, h.budget/(4*h.live))
-	}
-	return max(n, 4*blockRows)
 }
 
 // thin gives up every second block.

@@ -14,22 +14,15 @@ type point struct {
 
 	// The value now: has tells that there was one; changed is when it last
 	// became another.
-	has           bool
 	value         float64
 	time, changed int64
 	frame         uint64
 	client        netip.Addr
-	// Pace: gaps is there until it is known.
-	gaps           *gaps
+	has           bool
+	// Pace, as far as it is known.
 	paced, regular bool
 	interval       int64
 	ticker         *ticker
-	column         int
-	epoch          uint32
-	missed         uint8
-	required       bool
-	// retired tells that another point took its place.
-	retired bool
 	// engine is whose point it is: a Series remembers its point.
 	engine *Engine
 	// tally is there while learning, profile once there is something to judge
@@ -38,13 +31,47 @@ type point struct {
 	profile *profile
 	// relation and member are where it is related to others.
 	relation *relation
-	member   int
+	member   int16
+	// obeying is in how many more rows the point is what it was commanded to be.
+	obeying  uint8
+	missed   uint8
+	column   int32
+	epoch    uint32
+	required bool
+	// retired tells that another point took its place.
+	retired bool
+	*rare
+}
+
+// rare is what most points do not have: it is noRare until own is asked to make
+// it. It is there to be read; what is written goes through own.
+type rare struct {
+	// gaps is there until the pace is known.
+	gaps     *gaps
 	commands *commands
 	replay   *replay
 	covert   *covert
-	// obeying is in how many more rows the point is what it was commanded to be.
-	obeying uint8
-	alarms  []condition
+	alarms   []condition
+}
+
+// noRare stands for that of all points that have none. It is never written.
+var noRare = new(rare)
+
+func newPoint(s *detect.Series) *point { return &point{series: s, rare: noRare} }
+
+// own is what p has of the rare, to be written.
+func (p *point) own() *rare {
+	if p.rare == noRare {
+		p.rare = new(rare)
+	}
+	return p.rare
+}
+
+// shed lets go of the rare if there is nothing in it any more.
+func (p *point) shed() {
+	if r := p.rare; r.gaps == nil && r.commands == nil && r.replay == nil && r.covert == nil && len(r.alarms) == 0 {
+		p.rare = noRare
+	}
 }
 
 // gaps are the first times between samples.
@@ -63,6 +90,15 @@ type tally struct {
 	// looked is at how many of the n values were looked, fewer if the history
 	// was thinned out before their type was known.
 	looked      uint32
+	flags       [8]uint8
+	nFlags      uint8
+	first, last int64
+	// What there is of a point that moves; most never do, and are still.
+	*motion
+}
+
+// motion is what is counted of the changes of a point.
+type motion struct {
 	low, high   float64
 	states      [maxStates]float64
 	visits      [maxStates]uint32
@@ -76,50 +112,55 @@ type tally struct {
 	whole       bool // every value was a whole number
 	step        float64
 	resolution  float64
-	flags       [8]uint8
-	nFlags      uint8
-	first, last int64
 	longestRest int64
 	restStarted int64
+}
+
+// still stands for the motion of a point that has had one value only. It is
+// never written.
+var still = &motion{nStates: 1, whole: true, resolution: math.Inf(1)}
+
+func newTally() *tally { return &tally{motion: still} }
+
+// motionFrom is that of a point that has had the value v since a time.
+func motionFrom(v float64, since int64) *motion {
+	m := &motion{low: v, high: v, nStates: 1, whole: v == math.Trunc(v), resolution: math.Inf(1), entered: since, restStarted: since}
+	m.states[0], m.visits[0] = v, 1
+	return m
 }
 
 func (t *tally) observe(p *point, s *detect.Sample) {
 	v := s.Value
 	if t.n == 0 {
-		t.low, t.high, t.whole = v, v, true
-		t.first, t.restStarted, t.entered = s.Time, s.Time, s.Time
-		t.resolution = math.Inf(1)
+		t.first = s.Time
 	}
 	t.n++
 	t.looked++
 	t.last = s.Time
-	t.low, t.high = min(t.low, v), max(t.high, v)
-	t.whole = t.whole && v == math.Trunc(v)
 	if s.HasFlags {
 		t.flag(quality(p.series.Kind, s.Flags))
 	}
-	if t.n > 1 {
-		d := v - p.value
-		switch {
-		case d > 0:
-			t.ups++
-		case d < 0:
-			if wraps(p.value, v) {
-				t.wraps++
-			} else {
-				t.downs++
-			}
-		}
-		if d != 0 {
-			t.step = max(t.step, math.Abs(d))
-			t.resolution = min(t.resolution, math.Abs(d))
-			t.longestRest = max(t.longestRest, s.Time-t.restStarted)
-			t.restStarted = s.Time
-		}
-		if d == 0 {
-			return
-		}
+	d := v - p.value
+	if t.n == 1 || d == 0 {
+		return
 	}
+	if t.motion == still {
+		t.motion = motionFrom(p.value, t.first)
+	}
+	t.low, t.high = min(t.low, v), max(t.high, v)
+	t.whole = t.whole && v == math.Trunc(v)
+	switch {
+	case d > 0:
+		t.ups++
+	case wraps(p.value, v):
+		t.wraps++
+	default:
+		t.downs++
+	}
+	t.step = max(t.step, math.Abs(d))
+	t.resolution = min(t.resolution, math.Abs(d))
+	t.longestRest = max(t.longestRest, s.Time-t.restStarted)
+	t.restStarted = s.Time
 	t.visit(v, s.Time)
 }
 

@@ -2,6 +2,7 @@ package process
 
 import (
 	"math"
+	"slices"
 
 	"github.com/weir-ics/weir/detect"
 )
@@ -24,7 +25,8 @@ var natureNames = [...]string{"unknown", "constant", "state", "counter", "contin
 
 func (n nature) String() string { return natureNames[n] }
 
-// profile is the model of one point by itself.
+// profile is the model of one point by itself. Constants of the same value may
+// share one (see sharing), so what it says itself is not changed in place.
 type profile struct {
 	nature nature
 	// flags are the combinations of quality flags that are normal, nFlags how
@@ -194,11 +196,13 @@ func (e *Engine) judgeState(p *point, s *detect.Sample) {
 	}
 	if bad && !p.alarming(KindState) && len(f.states) < maxStates && e.explained(p, s.Time) {
 		// The command that did it was judged; its effect is normal from now on.
-		f.states = append(f.states, visited{s.Value, 1})
-		if f.moves != nil {
-			f.moves.transitions = allMoves
+		own := *f
+		own.states = append(slices.Clip(f.states), visited{s.Value, 1})
+		if own.moves != nil {
+			own.moves.transitions = allMoves
 		}
-		f.nature = natureState
+		own.nature = natureState
+		p.profile = &own
 		return
 	}
 	if bad || p.alarming(KindState) {

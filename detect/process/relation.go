@@ -111,7 +111,7 @@ func (e *Engine) relate(t *ticker, budget float64) {
 		if r := fitRelation(t, group, budget*float64(t.interval)/1e9); r != nil {
 			t.relations = append(t.relations, r)
 			for i := range r.members {
-				r.members[i].point.relation, r.members[i].point.member = r, i
+				r.members[i].point.relation, r.members[i].point.member = r, int16(i)
 			}
 		}
 	}
@@ -214,7 +214,7 @@ func standardise(r *relation, h *history, group []*point) [][]float64 {
 			floor := math.Max(jitterFloor*spread, accuracy*math.Sqrt(square/float64(n)))
 			floor *= math.Sqrt(12)
 			for i := range x {
-				x[i] += floor * dither(p.column, i)
+				x[i] += floor * dither(int(p.column), i)
 			}
 		}
 		m.drifting = float64(n)/correlationRows(x) < enoughIndependent

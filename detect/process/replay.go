@@ -46,9 +46,7 @@ type replay struct {
 
 const (
 	// window is how many changes make a place worth looking at.
-	window = 4
-	// replayMemory bounds the memory of all replay models together.
-	replayMemory  = 64 << 20
+	window        = 4
 	maxReplayRing = 1024
 	minReplayRing = 256
 	// A run counts towards q no more than this, so that a replay does not teach
@@ -148,7 +146,7 @@ func (r *replay) same(last, lag uint64) bool {
 func (e *Engine) fitReplays(t *ticker, budget float64) {
 	var points []*point
 	for i, p := range t.points {
-		if p == nil || p.ticker != t || p.column != i || p.profile == nil {
+		if p == nil || p.ticker != t || int(p.column) != i || p.profile == nil {
 			continue
 		}
 		if n := p.profile.nature; n == natureContinuous || n == natureDrifting {
@@ -156,16 +154,16 @@ func (e *Engine) fitReplays(t *ticker, budget float64) {
 		}
 	}
 	for _, p := range points {
-		if e.replays+minReplayRing*replayBytes > replayMemory {
+		if e.replays+minReplayRing*replayBytes > e.settings.ReplayBytes {
 			e.stats.Unreplayed++
 			continue
 		}
 		ring := maxReplayRing
-		for ring > minReplayRing && ring*replayBytes*len(points) > replayMemory {
+		for ring > minReplayRing && ring*replayBytes*len(points) > e.settings.ReplayBytes {
 			ring /= 2
 		}
 		values := t.history.columns[p.column].series()
-		p.replay = newReplay(p.gridOf(values), math.Min(0.01, budget*float64(t.interval)/1e9), ring)
+		p.own().replay = newReplay(p.gridOf(values), math.Min(0.01, budget*float64(t.interval)/1e9), ring)
 		e.replays += ring * replayBytes
 		for k, v := range values {
 			p.replay.add(v, t.history.times[len(t.history.times)-len(values)+k])

@@ -24,7 +24,8 @@ func (e *Engine) Retype(raw []*detect.Series, typed *detect.Series, decode func(
 	if len(parts) != len(raw) {
 		return
 	}
-	p := &point{series: typed, tally: new(tally)}
+	p := newPoint(typed)
+	p.tally = newTally()
 	first := parts[0]
 	for _, o := range parts {
 		e.points.put(keyOf(o.series), nil)
@@ -32,7 +33,6 @@ func (e *Engine) Retype(raw []*detect.Series, typed *detect.Series, decode func(
 	}
 	e.points.put(keyOf(typed), p)
 	e.order = append(e.order, p)
-	p.commands = nil
 	t := first.ticker
 	if t != nil {
 		for _, o := range parts {
@@ -64,9 +64,13 @@ func (e *Engine) Retype(raw []*detect.Series, typed *detect.Series, decode func(
 // retype makes the column of p from those of its parts, and tallies it.
 func (p *point) retype(t *ticker, parts []*point, decode func([]uint16) float64) {
 	h := &t.history
-	c := column{values: make([]float32, len(h.times))}
 	first := parts[0]
-	p.ticker, p.column = t, len(t.points)
+	recorded := true
+	for _, o := range parts {
+		recorded = recorded && !h.columns[o.column].refused
+	}
+	c := column{values: make([]float32, len(h.times))}
+	p.ticker, p.column = t, int32(len(t.points))
 	p.paced, p.regular, p.interval, p.epoch = first.paced, first.regular, first.interval, first.epoch
 	if first.required {
 		// Its part goes on being waited for through p.
@@ -75,6 +79,16 @@ func (p *point) retype(t *ticker, parts []*point, decode func([]uint16) float64)
 		if t.open && p.epoch == t.epoch {
 			t.seen++
 		}
+	}
+	if !recorded || !h.room.open() {
+		// That it moves is all that is known of it.
+		m := motionFrom(p.value, first.tally.first)
+		m.nStates = maxStates + 1
+		p.tally.motion, p.tally.n = m, first.tally.n
+		p.tally.first, p.tally.last = first.tally.first, first.tally.last
+		t.points = append(t.points, p)
+		h.columns = append(h.columns, column{refused: true})
+		return
 	}
 	var r [4]uint16
 	constant := true
@@ -103,8 +117,7 @@ func (p *point) retype(t *ticker, parts []*point, decode func([]uint16) float64)
 	}
 	if constant && c.from < len(c.values) {
 		c.only, c.values = c.values[c.from], nil
-	} else {
-		h.live++
+		h.room.columns--
 	}
 	// The tally counts rows; what the registers counted is the truth.
 	p.tally.n = max(p.tally.n, first.tally.n)

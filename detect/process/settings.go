@@ -21,9 +21,17 @@ type Settings struct {
 	// MaxRelated is how many points take part in relations at most. Default
 	// 50,000.
 	MaxRelated int
+	// Memory bounds, in octets, what is kept of past values: three quarters for
+	// HistoryBytes, a quarter for ReplayBytes, where these are not given.
+	// Default 192 MiB. What a point takes by itself comes on top.
+	Memory int
 	// HistoryBytes bounds the memory of the history kept while learning; when it
-	// is full, every second block of it is given up. Default 192 MiB.
+	// is full, every second block of it is given up, and where that is not
+	// enough, points that begin to move later have none.
 	HistoryBytes int
+	// ReplayBytes bounds the memory of the last values of all points, in which
+	// recordings are found; points beyond it are not watched for them.
+	ReplayBytes int
 	// MaxRows bounds the rows of history. Default 16,384.
 	MaxRows int
 	// Limits gives the engineering limits of a series, from the tag list;
@@ -44,7 +52,9 @@ func (s Settings) withDefaults() Settings {
 	set(&s.GroupSize, 48)
 	s.GroupSize = max(2, min(s.GroupSize, 128))
 	set(&s.MaxRelated, 50_000)
-	set(&s.HistoryBytes, 192<<20)
+	set(&s.Memory, 192<<20)
+	set(&s.HistoryBytes, s.Memory/4*3)
+	set(&s.ReplayBytes, s.Memory/4)
 	set(&s.MaxRows, 16_384)
 	return s
 }

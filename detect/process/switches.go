@@ -24,7 +24,7 @@ func (r *relation) findSwitches(t *ticker) []bool {
 	h := &t.history
 	moved := make([]bool, len(h.times))
 	for i, p := range t.points {
-		if p == nil || p.column != i || !devices[p.series.Device] || p.profile == nil {
+		if p == nil || int(p.column) != i || !devices[p.series.Device] || p.profile == nil {
 			continue
 		}
 		if n := p.profile.nature; n != natureState && n != natureConstant {

@@ -36,7 +36,7 @@ func (e *Engine) pace(p *point, at int64) {
 		return
 	}
 	if p.gaps == nil {
-		p.gaps = &gaps{last: at}
+		p.own().gaps = &gaps{last: at}
 		if p.ticker == nil {
 			e.follow(p)
 		}
@@ -56,7 +56,8 @@ func (e *Engine) pace(p *point, at int64) {
 	slices.Sort(sortedGaps[:])
 	median := sortedGaps[probes/2]
 	regular := sortedGaps[3*probes/4] < 2*sortedGaps[probes/4]
-	p.gaps, p.paced = nil, true
+	p.own().gaps, p.paced = nil, true
+	p.shed()
 	p.interval, p.regular = median, regular
 	if e.watching {
 		// The rows are laid down; it goes on as a point without a pace.
@@ -93,8 +94,7 @@ func (e *Engine) tickerFor(p *point, interval int64, regular bool) *ticker {
 	if len(e.tickers) >= maxTickers || e.watching {
 		return nil
 	}
-	t := &ticker{interval: interval}
-	t.history.limit(e.settings)
+	t := &ticker{interval: interval, history: history{room: &e.room, every: 1}}
 	e.tickers = append(e.tickers, t)
 	for _, o := range e.order {
 		if o.ticker == nil && o != p && o.has && o.series.Device == p.series.Device {
@@ -121,7 +121,7 @@ func (e *Engine) join(t *ticker, p *point) {
 	if e.watching {
 		return
 	}
-	p.ticker, p.column = t, len(t.points)
+	p.ticker, p.column = t, int32(len(t.points))
 	t.points = append(t.points, p)
 	t.history.join(p.value)
 }
@@ -137,7 +137,7 @@ func (t *ticker) leave(p *point) {
 	}
 	p.ticker = nil
 	t.points[p.column] = nil
-	t.history.drop(p.column)
+	t.history.drop(int(p.column))
 }
 
 // update takes in that p has a new value.

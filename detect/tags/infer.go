@@ -404,6 +404,9 @@ func Combine(given *List, inferred ...[]Tag) *List {
 	for _, tags := range inferred {
 		all = append(all, tags...)
 	}
+	if len(all) == 0 && given != nil {
+		return given // a large list is not made a second time
+	}
 	slices.SortStableFunc(all, func(a, b Tag) int {
 		return cmp.Or(cmp.Compare(b.Confidence, a.Confidence), cmp.Compare(b.Type.Registers(), a.Type.Registers()), compareTags(a, b), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Order, b.Order))
 	})
