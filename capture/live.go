@@ -156,6 +156,11 @@ func (s *Live) open(name string, place uint16) error {
 	if err != nil {
 		return err
 	}
+	if s.opts.Filter != "" {
+		if err := n.guard.countAll(dev.Index); err != nil {
+			return interfaceError(name, err)
+		}
+	}
 	if n.rings, err = openRings(dev.Index, filter, s.opts); err != nil {
 		return interfaceError(name, err)
 	}
@@ -163,11 +168,7 @@ func (s *Live) open(name string, place uint16) error {
 		r.name, r.link, r.place = name, n.link, place
 	}
 	s.rings = append(s.rings, n.rings...)
-	if s.opts.Filter != "" {
-		if err := n.guard.countAll(dev.Index, n.passed()); err != nil {
-			return interfaceError(name, err)
-		}
-	}
+	n.guard.begin(n.passed())
 	return nil
 }
 

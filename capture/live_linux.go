@@ -99,7 +99,7 @@ type guard struct {
 	mu   sync.Mutex
 	sent countingSocket // what this host sends there: on a tap, nothing
 	// came is all that comes, if a filter leaves some of it out; left is how
-	// much of it was, before what the filter passed before it was open.
+	// much of it was. before is what came before the filter was in its place.
 	came        countingSocket
 	before      uint64
 	left        uint64
@@ -175,23 +175,29 @@ func (c *countingSocket) close() {
 	}
 }
 
-// countAll begins to count all that comes. passed is what the filter has let
-// through by now.
-func (g *guard) countAll(index int, passed uint64) (err error) {
+// countAll begins to count all that comes. It must be called before the rings are
+// opened: the kernel gives a packet to the youngest socket first, and so none is
+// counted here that the filter is still to see.
+func (g *guard) countAll(index int) (err error) {
 	g.came, err = openCounting(index, bpf.JumpNotEqual)
-	g.before = passed
 	return err
 }
 
+// begin tells that the filter is in its place, and how many packets it has let
+// through already.
+func (g *guard) begin(passed uint64) {
+	if came := g.came.read(); came > passed {
+		g.before = came - passed
+	}
+}
+
 // filtered returns how many packets the filter left out. passed counts those
-// that it let through; it is asked last, so that what comes meanwhile is not
-// taken for left out.
+// that it let through, and is asked after what came.
 func (g *guard) filtered(passed func() uint64) uint64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.came.fd >= 0 {
-		came := g.came.read()
-		if through := passed() - g.before; came > through {
+	if came := g.came.read(); came > 0 {
+		if through := passed() + g.before; came > through {
 			g.left = max(g.left, came-through)
 		}
 	}

@@ -64,14 +64,7 @@ func TestSideBySide(t *testing.T) {
 	if !*sideBySide {
 		t.Skip("only with -side-by-side (make bench)")
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = os.TempDir()
-	}
-	cache = filepath.Join(cache, "weir-bench")
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	cache := benchFolder(t)
 	weir := filepath.Join(t.TempDir(), "weir")
 	if out, err := exec.Command("go", "build", "-o", weir, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build weir: %v\n%s", err, out)
@@ -121,6 +114,19 @@ func TestSideBySide(t *testing.T) {
 				p.median(func(u usageOf) float64 { return float64(u.rss) / (1 << 20) }))
 		}
 	}
+}
+
+// benchFolder is where loads are kept from one run to the next.
+func benchFolder(t *testing.T) string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	cache = filepath.Join(cache, "weir-bench")
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return cache
 }
 
 func cachedLoad(t *testing.T, dir, kind string, packets int) string {
