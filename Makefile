@@ -43,7 +43,7 @@ fuzz:
 
 ## bench: weir beside tcpdump and others over large captures (about ten minutes), and where its time goes
 bench:
-	go test ./cmd/weir -v -run='^TestSideBySide$$' -count=1 -timeout 30m -args -side-by-side
+	go test ./cmd/weir -v -run='^Test(SideBySide|LiveRate)$$' -count=1 -timeout 30m -args -side-by-side
 	@for kind in modbus dnp3; do \
 		echo; echo "where the time goes: $$kind"; \
 		go test ./cmd/weir -run='^$$' -bench="^BenchmarkReplay$$/^$$kind$$" -benchtime=10x -cpuprofile=$${TMPDIR:-/tmp}/weir-$$kind.prof -o $${TMPDIR:-/tmp}/weir-bench.test | grep ns/packet; \

@@ -109,7 +109,7 @@ func demo(cmd *cobra.Command, seed uint64, storePath, listen string, serve bool)
 	if err != nil {
 		return err
 	}
-	options.outlets = outlets.list
+	options.outlets, options.values = outlets.list, outlets.values
 	p, err := newPipeline(options)
 	if err != nil {
 		return usage(errors.Join(err, outlets.abandon()))

@@ -22,10 +22,11 @@ import (
 
 // outlets are where a run writes to.
 type outlets struct {
-	list  []outlet
-	store *store.Store
-	sinks []sinks.Sink
-	run   int64 // of the store
+	list   []outlet
+	values bool // one of them takes values
+	store  *store.Store
+	sinks  []sinks.Sink
+	run    int64 // of the store
 }
 
 // openOutlets opens the store and the sinks of the configuration. live tells a
@@ -45,7 +46,7 @@ func (c *config) openOutlets(log *slog.Logger, live bool, command string, input 
 		if err != nil {
 			return nil, usage(err)
 		}
-		o.store = s
+		o.store, o.values = s, true
 		o.list = append(o.list, s)
 		o.run, err = s.BeginRun(context.Background(), store.Run{
 			Started: time.Now().UnixNano(), Command: command, Input: strings.Join(input, " "), Version: versionLine(),
@@ -75,6 +76,7 @@ func (c *config) openOutlets(log *slog.Logger, live bool, command string, input 
 			return nil, usage(errors.Join(err, o.abandon()))
 		}
 		o.addSink(s)
+		o.values = true
 	}
 	if c.Alerts.File != "" {
 		s, err := jsonl.Create(c.Alerts.File, sinks.LinesOptions{List: !live, MaxBytes: int64(c.Alerts.MaxSize), Keep: c.Alerts.Keep})

@@ -74,8 +74,9 @@ type pipelineOptions struct {
 	maxPoints int
 	// hosts are names of hosts that a person gave.
 	hosts map[netip.Addr]string
-	// infer makes it infer the types of registers even if nobody wants values.
-	infer bool
+	// values tells that an outlet takes values; infer makes it infer the types of
+	// registers even if none does.
+	values, infer bool
 	// process are the settings of the process model, nil for none.
 	process *process.Settings
 	events  io.Writer
@@ -128,7 +129,7 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 	var handlers []capture.Handler
 	for range max(1, o.workers) {
 		l := &lane{shard: detect.NewShard(o.settings, o.schedule, o.baseline), matcher: o.rules.NewMatcher(), keep: o.events != nil}
-		if o.process != nil || o.infer || len(o.outlets) > 0 {
+		if o.process != nil || o.infer || o.values {
 			l.extractor = tags.NewExtractor(p.tags, tags.Settings{MaxSeries: o.maxPoints, Learn: o.baseline == nil, Until: o.schedule.WatchFrom})
 			p.extractors = append(p.extractors, l.extractor)
 		}

@@ -173,7 +173,7 @@ func (j *replayJob) run(options pipelineOptions) error {
 	if j.flags.alerts == "-" {
 		outlets.addSink(jsonl.New(j.cmd.OutOrStdout(), "standard output", sinks.LinesOptions{List: true}))
 	}
-	options.outlets = outlets.list
+	options.outlets, options.values = outlets.list, outlets.values
 	p, err := newPipeline(options)
 	if err != nil {
 		return usage(errors.Join(err, outlets.abandon()))

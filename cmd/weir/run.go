@@ -92,6 +92,8 @@ func run(cmd *cobra.Command, c *config) error {
 			log.Info("watching by the baseline", "file", c.Learn.Baseline, "links", len(b.Links))
 		case !errors.Is(err, fs.ErrNotExist):
 			return err
+		default:
+			options.infer = true // for the baseline
 		}
 	}
 	source, err := capture.OpenLive(capture.LiveOptions{
@@ -107,7 +109,7 @@ func run(cmd *cobra.Command, c *config) error {
 	}
 	s := &sensor{config: c, log: log, outlets: outlets, source: source}
 	outlets.list = append(outlets.list, &alertLog{log})
-	options.outlets = outlets.list
+	options.outlets, options.values = outlets.list, outlets.values
 	if s.pipeline, err = newPipeline(options); err != nil {
 		return usage(errors.Join(err, outlets.abandon()))
 	}
