@@ -9,7 +9,7 @@ import (
 // through a worker, and expects no allocation at all.
 func TestNoAllocationAPacket(t *testing.T) {
 	e := New(Settings{}, []Handler{&nothing{}})
-	w := e.workers[0]
+	w := e.lanes[0]
 	var list []Packet
 	seq := [8]uint32{}
 	build := func() {
@@ -60,7 +60,7 @@ func TestNoAllocationAPacket(t *testing.T) {
 func TestAFloodCostsBoundedMemory(t *testing.T) {
 	set := Settings{MaxConns: 1000, MaxHosts: 1000, MaxDatagrams: 100}
 	e := New(set, []Handler{&nothing{}})
-	w := e.workers[0]
+	w := e.lanes[0]
 	var at [3]runtime.MemStats
 	for round := range 3 {
 		for i := range 60000 {

@@ -84,7 +84,7 @@ func TestEveryLinkTypeIsRead(t *testing.T) {
 // runPacket gives one packet to an engine, as it is.
 func runPacket(t testing.TB, r *recorder, p Packet) Stats {
 	e := New(Settings{}, []Handler{r})
-	w := e.workers[0]
+	w := e.lanes[0]
 	p.route()
 	w.packet(&p)
 	w.finish(p.Clock)

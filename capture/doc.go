@@ -5,7 +5,7 @@
 //
 // A [Source] gives packets in batches: [Open] reads capture files, [OpenLive]
 // listens on network interfaces. An [Engine] decodes them, follows connections
-// and calls one [Handler] for each worker. It is passive: nothing is ever sent.
+// and calls one [Handler] for each share of the traffic. It is passive: nothing is ever sent.
 //
 //	src := capture.Open(paths, capture.FileOptions{Report: warn})
 //	defer src.Close()
@@ -19,7 +19,7 @@
 // depends on the packets alone: not on the number of workers, and not on where
 // batches end. That is so even where a limit is reached, because traffic is
 // split into [Shards] by host pair, each with its own part of every limit, and
-// workers have whole shards. Time-outs carry the time at which they were due
+// handlers have whole shards. Time-outs carry the time at which they were due
 // as their stamp, and the number of the last packet of the conversation.
 //
 // Of one conversation the calls are Open, then any of the others, then Close.

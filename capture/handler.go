@@ -44,10 +44,10 @@ type Conn struct {
 // counted, and neither kept nor given on. Notices and Close still come.
 func (c *Conn) Ignore() { c.ignored = true }
 
-// Handler receives what one worker's share of the traffic holds, in packet
-// order. All packets between two hosts go to the same worker, so state kept by
-// host pair has one writer. Data aliases the packet: it is valid during the
-// call only. A Handler is called by one goroutine at a time.
+// Handler receives what one share of the traffic holds, in packet order. All
+// packets between two hosts go to the same handler, so state kept by host pair
+// has one writer. Data aliases the packet: it is valid during the call only. A
+// Handler is called by one goroutine at a time, which is not always the same.
 type Handler interface {
 	// Open announces a conversation with its first packet.
 	Open(c *Conn, at Stamp)
@@ -90,7 +90,7 @@ const (
 	// ConnectionClosed is the end of a connection that was open.
 	ConnectionClosed
 	// HostSeen is the first packet that an IP address sends from a MAC and
-	// VLAN. It is told once a worker, so the receiver must expect it again.
+	// VLAN. It is told once a shard, so the receiver must expect it again.
 	HostSeen
 	// ARPReply is an ARP answer.
 	ARPReply

@@ -145,6 +145,9 @@ func (in *input) need(n int) ([]byte, bool) {
 	return in.fill(n)
 }
 
+// readSize is how much is read at a time.
+const readSize = 128 << 10
+
 func (in *input) fill(n int) ([]byte, bool) {
 	if in.blk == nil {
 		if in.err != nil {
@@ -160,7 +163,7 @@ func (in *input) fill(n int) ([]byte, bool) {
 		in.blk = next
 	}
 	for in.end-in.start < n && in.err == nil {
-		to := len(in.blk.buf)
+		to := min(len(in.blk.buf), in.end+readSize)
 		if in.peeking {
 			to = min(to, in.start+max(n, 4096))
 		}

@@ -38,7 +38,7 @@ const (
 const maxTags = 4
 
 // Shards is the number of parts that traffic is split into by host pair. Each
-// has its own tables and limits, and a worker has whole shards: so what is
+// has its own tables and limits, and a handler has whole shards: so what is
 // found never depends on how many workers there are, not even at a limit.
 const Shards = 32
 

@@ -27,7 +27,7 @@ const (
 
 // BatchSize is the largest number of packets in a [Batch]. It is a constant so
 // that where batches end depends on the input alone.
-const BatchSize = 1 << 14
+const BatchSize = 1 << 12
 
 // Packet is one captured packet.
 type Packet struct {
@@ -70,8 +70,7 @@ type Batch struct {
 	// the rest. Capture files never are.
 	Pressed bool
 
-	// shares are the indexes of each worker's packets, if there are several
-	// workers.
+	// shares are the indexes of each lane's packets.
 	shares [][]uint16
 
 	blocks []*block // what the packets alias

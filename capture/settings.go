@@ -6,6 +6,10 @@ import "time"
 // takes the default. All times are packet time. The limits on counts and bytes
 // are for the whole engine; each of the [Shards] has an equal part.
 type Settings struct {
+	// Workers is how many goroutines share the work of the handlers (one for each
+	// handler, and never more).
+	Workers int
+
 	// MaxConns is how many conversations are followed at once (131072). Beyond
 	// it, the one that would have timed out first is let go: half-open ones,
 	// then those that only one side spoke in, then those idle for longest.

@@ -58,15 +58,15 @@ type connection struct {
 // has one user at a time. What crosses links, and what was not learned, it
 // tells the site.
 type Shard struct {
-	settings   Settings
-	schedule   *Schedule
-	known      map[linkKey]*LinkBaseline // of a loaded baseline, not yet made a link
-	links      map[linkKey]*link
-	conns      map[connKey]*connection
-	ports      map[pairKey]uint16
-	gaps       map[pairKey]int64
-	gapsKept   int // how many gaps make it look for those that are over
-	frozen     bool
+	settings Settings
+	schedule *Schedule
+	normal   *normal // what a loaded baseline holds
+	links    map[linkKey]*link
+	conns    map[connKey]*connection
+	ports    map[pairKey]uint16
+	gaps     map[pairKey]int64
+	gapsKept int // how many gaps make it look for those that are over
+	frozen   bool
 	// noLinks and noConnections are set while the site has no room for more.
 	noLinks, noConnections bool
 	admissions             []admission
@@ -77,29 +77,67 @@ type Shard struct {
 
 	notes  []note
 	events []seen
-	stats  ShardStats
+	// told and toldEvents are those that the site is working off.
+	told       []note
+	toldEvents []seen
+	stats      ShardStats
 }
 
-// NewShard makes a shard. With a baseline it knows what that holds; without, it
-// learns as the schedule says. The baseline is only read.
-func NewShard(settings Settings, schedule *Schedule, baseline *Baseline) *Shard {
-	settings = settings.withDefaults()
-	s := &Shard{settings: settings, schedule: schedule, links: map[linkKey]*link{}, conns: map[connKey]*connection{},
-		ports: map[pairKey]uint16{}, gaps: map[pairKey]int64{}, gapsKept: leastGaps}
-	if baseline != nil {
-		s.known = make(map[linkKey]*LinkBaseline, len(baseline.Links))
-		for i := range baseline.Links {
-			s.known[baseline.Links[i].key()] = &baseline.Links[i]
-		}
-		for i := range baseline.Connections {
-			c := &baseline.Connections[i]
-			s.addConnection(connKey{c.Client.As16(), c.Server.As16(), c.Port}, c.Count, c.Most)
-		}
-		for _, d := range baseline.Decisions {
-			s.admit(d)
+// normal is what a loaded baseline holds, by key. All shards share it, and only
+// read: what comes up in the traffic of one is made its own.
+type normal struct {
+	links map[linkKey]*LinkBaseline
+	conns map[connKey]*ConnectionBaseline
+	ports map[pairKey]uint16 // high ports between two hosts
+}
+
+func (b *Baseline) normal() *normal {
+	n := &normal{}
+	if b == nil {
+		return n
+	}
+	n.links = make(map[linkKey]*LinkBaseline, len(b.Links))
+	for i := range b.Links {
+		n.links[b.Links[i].key()] = &b.Links[i]
+	}
+	n.conns = make(map[connKey]*ConnectionBaseline, len(b.Connections))
+	n.ports = make(map[pairKey]uint16)
+	for i := range b.Connections {
+		c := &b.Connections[i]
+		key := connKey{c.Client.As16(), c.Server.As16(), c.Port}
+		n.conns[key] = c
+		if key.port >= 1024 {
+			n.ports[pairKey{key.client, key.server}]++
 		}
 	}
-	return s
+	return n
+}
+
+// NewShard makes one shard for all of the traffic. With a baseline it knows what
+// that holds; without, it learns as the schedule says. The baseline is only read.
+func NewShard(settings Settings, schedule *Schedule, baseline *Baseline) *Shard {
+	return NewShards(1, settings, schedule, baseline)[0]
+}
+
+// NewShards makes n shards that share the traffic (see NewShard).
+func NewShards(n int, settings Settings, schedule *Schedule, baseline *Baseline) []*Shard {
+	settings = settings.withDefaults()
+	normal := baseline.normal()
+	shards := make([]*Shard, n)
+	for i := range shards {
+		s := &Shard{settings: settings, schedule: schedule, normal: normal, links: map[linkKey]*link{}, conns: map[connKey]*connection{},
+			ports: map[pairKey]uint16{}, gaps: map[pairKey]int64{}, gapsKept: leastGaps}
+		if baseline != nil {
+			for _, d := range baseline.Decisions {
+				s.admit(d)
+			}
+		}
+		shards[i] = s
+	}
+	if baseline != nil {
+		shards[0].stats.Connections = uint64(len(baseline.Connections))
+	}
+	return shards
 }
 
 // burst is how many links, and how many connections, a shard takes at most
@@ -188,10 +226,9 @@ func (s *Shard) link(e *protocols.Event, watching bool) *link {
 // meet finds or makes the link of a key that has none yet; it returns nil if the
 // event is a stranger's.
 func (s *Shard) meet(e *protocols.Event, key linkKey, watching bool) *link {
-	if b := s.known[key]; b != nil {
+	if b := s.normal.links[key]; b != nil {
 		l := b.link()
 		l.since = e.Clock
-		delete(s.known, key)
 		s.links[key] = l
 		s.stats.Links++
 		if watching {
@@ -302,7 +339,7 @@ func (s *Shard) network(e *protocols.Event, watching bool) {
 		s.connect(e, watching)
 	case protocols.ConnectionRefused:
 		key := connOf(e)
-		if s.conns[key] == nil {
+		if s.connection(key) == nil {
 			s.tell(e, noteNetwork, s.copyEvent(e, linkKey{}))
 		}
 	case protocols.StreamGap:
@@ -356,14 +393,14 @@ const dynamicPorts = 3
 
 func (s *Shard) connect(e *protocols.Event, watching bool) {
 	key := connOf(e)
-	c := s.conns[key]
+	c := s.connection(key)
 	if c == nil && e.Function == protocols.ConversationSeen {
 		// Who opened was not seen: the other way round is as good.
 		back := connKey{key.server, key.client, e.Src.Port}
 		if !e.FromClient {
 			back.port = e.Dst.Port
 		}
-		c = s.conns[back]
+		c = s.connection(back)
 	}
 	switch {
 	case c == nil && !watching:
@@ -371,9 +408,9 @@ func (s *Shard) connect(e *protocols.Event, watching bool) {
 			s.stats.ConnectionsRefused++
 			return
 		}
-		c = s.addConnection(key, 0, 0)
+		c = s.addConnection(key)
 	case c == nil:
-		if key.port >= 1024 && s.ports[pairKey{key.client, key.server}] >= dynamicPorts {
+		if key.port >= 1024 && s.highPorts(pairKey{key.client, key.server}) >= dynamicPorts {
 			return
 		}
 		s.tell(e, noteNetwork, s.copyEvent(e, linkKey{}))
@@ -399,8 +436,23 @@ func (s *Shard) connect(e *protocols.Event, watching bool) {
 	}
 }
 
-func (s *Shard) addConnection(key connKey, count uint64, most uint32) *connection {
-	c := &connection{count: count, most: most}
+func (s *Shard) highPorts(pair pairKey) uint16 { return s.normal.ports[pair] + s.ports[pair] }
+
+// connection returns what was learned of a connection, nil if it is new.
+func (s *Shard) connection(key connKey) *connection {
+	if c := s.conns[key]; c != nil {
+		return c
+	}
+	if b := s.normal.conns[key]; b != nil {
+		c := &connection{count: b.Count, most: b.Most}
+		s.conns[key] = c
+		return c
+	}
+	return nil
+}
+
+func (s *Shard) addConnection(key connKey) *connection {
+	c := &connection{}
 	s.conns[key] = c
 	s.stats.Connections++
 	if key.port >= 1024 {

@@ -95,6 +95,11 @@ type Site struct {
 	out         Output
 	stats       SiteStats
 	linksToldAt int64
+	// gathered tells that Gather was called for the next step; active and fresh
+	// are what it took of the links, if they are to be told.
+	gathered bool
+	active   []activity
+	fresh    []Link
 }
 
 // NewSite makes the site over all shards, with the baseline that the shards
@@ -262,11 +267,30 @@ func (s *Site) Add(clock int64, frame uint64, f *Finding) {
 	s.added = append(s.added, note{clock: clock, frame: frame, kind: noteFinding, event: -1, finding: f, added: true, seq: int32(len(s.added))})
 }
 
+// Gather takes from the shards what Step with the same clock works off, while no
+// shard is in use. It returns true if that step reads more of them, as when
+// learning ends: then they must stay out of use until it is done.
+func (s *Site) Gather(clock int64) (still bool) {
+	s.gathered = true
+	for _, sh := range s.shards {
+		sh.told, sh.notes = sh.notes, sh.told[:0]
+		sh.toldEvents, sh.events = sh.events, sh.toldEvents[:0]
+	}
+	if s.linksDue(clock) {
+		s.gatherLinks()
+	}
+	return !s.frozen && s.schedule.watching(clock) || !s.armed && s.settings.ArmAtStart || len(s.awaiting) > 0 && s.awaiting[0].until <= clock
+}
+
 // Step works off what the shards told since the last step, up to the watermark
-// clock, which every shard must have advanced to. The output is valid until the
-// next call.
+// clock, which every shard must have advanced to. It gathers that itself if
+// Gather was not called. The output is valid until the next call.
 func (s *Site) Step(clock int64) *Output {
-	s.gather()
+	if !s.gathered {
+		s.Gather(clock)
+	}
+	s.gathered = false
+	s.collect()
 	if !s.armed && len(s.notes) > 0 {
 		s.arm(s.notes[0].note.clock)
 	}
@@ -279,7 +303,7 @@ func (s *Site) Step(clock int64) *Output {
 		s.due(n.clock)
 		var events []seen
 		if k := s.notes[i].shard; k < len(s.shards) {
-			events = s.shards[k].events
+			events = s.shards[k].toldEvents
 		}
 		s.take(n, events)
 	}
@@ -290,9 +314,6 @@ func (s *Site) Step(clock int64) *Output {
 	s.due(clock)
 	s.manager.expire(clock)
 	s.clock = max(s.clock, clock)
-	for _, sh := range s.shards {
-		sh.notes, sh.events = sh.notes[:0], sh.events[:0]
-	}
 	s.added = s.added[:0]
 	return s.output()
 }
@@ -304,14 +325,16 @@ func (s *Site) Finish(clock int64) *Output {
 	s.due(never)
 	s.manager.finish()
 	s.linksToldAt = 0
+	s.gatherLinks()
 	return s.output()
 }
 
-func (s *Site) gather() {
+// collect puts in order what was told.
+func (s *Site) collect() {
 	s.notes = s.notes[:0]
 	for i, sh := range s.shards {
-		for j := range sh.notes {
-			s.notes = append(s.notes, ordered{&sh.notes[j], i})
+		for j := range sh.told {
+			s.notes = append(s.notes, ordered{&sh.told[j], i})
 		}
 	}
 	for i := range s.added {
@@ -390,28 +413,44 @@ func (s *Site) output() *Output {
 // linkReport is how often the links are told anew, in packet time.
 const linkReport = int64(60e9)
 
-// links tells the links that carried something since the last report, once a
-// minute of packet time, and what they say of their hosts.
-func (s *Site) links(dst []Link) []Link {
-	if s.linksToldAt != 0 && s.clock-s.linksToldAt < linkReport {
-		return dst
-	}
-	s.linksToldAt = s.clock
+func (s *Site) linksDue(clock int64) bool {
+	return s.linksToldAt == 0 || max(s.clock, clock)-s.linksToldAt >= linkReport
+}
+
+// gatherLinks takes from the shards the links that carried something since the
+// last report.
+func (s *Site) gatherLinks() {
+	s.active = s.active[:0]
 	for _, sh := range s.shards {
 		for _, l := range sh.links {
 			if l.messages == l.told {
 				continue
 			}
-			s.active(ipOf(l.key.client), ipOf(l.key.server), l.proto, l.key.unit, l.messages-l.told, l.last)
+			s.active = append(s.active, activity{ipOf(l.key.client), ipOf(l.key.server), l.proto, l.key.unit, l.messages - l.told, l.last})
 			l.told = l.messages
-			dst = append(dst, l.record())
+			s.fresh = append(s.fresh, l.record())
 		}
 	}
+}
+
+// links tells the links that carried something since the last report, once a
+// minute of packet time, and what they say of their hosts.
+func (s *Site) links(dst []Link) []Link {
+	if !s.linksDue(s.clock) {
+		return dst
+	}
+	s.linksToldAt = s.clock
+	for i := range s.active {
+		s.acted(&s.active[i])
+	}
+	dst = append(dst, s.fresh...)
+	clear(s.fresh)
+	s.fresh = s.fresh[:0]
 	for _, st := range s.strangers {
 		if st.messages == st.told {
 			continue
 		}
-		s.active(st.client.IP, st.server.IP, st.proto, st.key.unit, st.messages-st.told, st.last)
+		s.acted(&activity{st.client.IP, st.server.IP, st.proto, st.key.unit, st.messages - st.told, st.last})
 		st.told = st.messages
 		dst = append(dst, st.record())
 	}
@@ -419,19 +458,28 @@ func (s *Site) links(dst []Link) []Link {
 	return dst
 }
 
-// active takes what a link says of its hosts into the assets.
-func (s *Site) active(client, server netip.Addr, proto protocols.Proto, unit uint16, messages uint64, last int64) {
-	if h := s.hosts.all[client]; h != nil {
-		h.playsClient |= protoBit(proto)
-		h.messages += messages
-		h.last = max(h.last, last)
+// activity is what a link says of its hosts.
+type activity struct {
+	client, server netip.Addr
+	proto          protocols.Proto
+	unit           uint16
+	messages       uint64
+	last           int64
+}
+
+// acted takes what a link says of its hosts into the assets.
+func (s *Site) acted(a *activity) {
+	if h := s.hosts.all[a.client]; h != nil {
+		h.playsClient |= protoBit(a.proto)
+		h.messages += a.messages
+		h.last = max(h.last, a.last)
 		s.hosts.touch(h)
 	}
-	if h := s.hosts.all[server]; h != nil {
-		h.playsServer |= protoBit(proto)
-		h.messages += messages
-		h.last = max(h.last, last)
-		h.addUnit(unit)
+	if h := s.hosts.all[a.server]; h != nil {
+		h.playsServer |= protoBit(a.proto)
+		h.messages += a.messages
+		h.last = max(h.last, a.last)
+		h.addUnit(a.unit)
 		s.hosts.touch(h)
 	}
 }
@@ -508,10 +556,12 @@ func (s *Site) Baseline() *Baseline {
 			b.addConnection(ConnectionBaseline{Client: ipOf(k.client), Server: ipOf(k.server), Port: k.port, Count: c.count, Most: c.most})
 		}
 	}
+	if s.baseline != nil {
+		b.Connections = append(b.Connections, s.baseline.Connections...)
+	}
 	b.sort()
 	if s.baseline != nil {
-		// A loaded baseline is known to all shards; links that came up are in
-		// one of them.
+		// What of a loaded baseline came up is in one of the shards.
 		have := map[linkKey]bool{}
 		for i := range b.Links {
 			have[b.Links[i].key()] = true
@@ -552,8 +602,8 @@ func (b *Baseline) addLink(l LinkBaseline) {
 
 func (b *Baseline) addConnection(c ConnectionBaseline) { b.Connections = append(b.Connections, c) }
 
-// dedupe makes one of equal connections, which every shard knows of a loaded
-// baseline.
+// dedupe makes one of equal connections: those that a loaded baseline and a
+// shard hold.
 func (b *Baseline) dedupe() {
 	kept := b.Connections[:0]
 	for _, c := range b.Connections {

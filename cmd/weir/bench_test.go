@@ -91,8 +91,9 @@ func TestAPacketOfALearnedPlantCostsNoAllocation(t *testing.T) {
 				var mem runtime.MemStats
 				var was uint64
 				var batches []uint64
+				n := 0
 				p.after = func(int64) {
-					if n := p.engine.Stats().Packets; n < warm || n == packets {
+					if n += capture.BatchSize; n < warm || n >= packets {
 						return
 					}
 					runtime.ReadMemStats(&mem)

@@ -12,11 +12,17 @@ type counter = detect.Counter
 
 // tally adds up counters of the same name.
 type tally struct {
-	at  map[string]int
-	all []counter
+	at   map[string]int
+	all  []counter
+	next int // where the next name is, if it follows the last as before
 }
 
 func (t *tally) add(name string, v uint64) {
+	if t.next < len(t.all) && t.all[t.next].Name == name {
+		t.all[t.next].Value += v
+		t.next++
+		return
+	}
 	if t.at == nil {
 		t.at = map[string]int{}
 	}
@@ -27,6 +33,7 @@ func (t *tally) add(name string, v uint64) {
 		t.all = append(t.all, counter{Name: name})
 	}
 	t.all[i].Value += v
+	t.next = i + 1
 }
 
 // gather sums the counters of capture and of the workers' decoders, ordered by

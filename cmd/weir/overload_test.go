@@ -80,7 +80,7 @@ func TestWhenPacketsComeTooFastValuesAreLeftOutAndCommandsJudged(t *testing.T) {
 	if !skipping || p.status("", true).Skipping {
 		t.Error("the status does not say when values were left out")
 	}
-	skipped, want := p.skipped(), all.summary.samples-p.summary.samples
+	skipped, want := p.skipped, all.summary.samples-p.summary.samples
 	if skipped == 0 || want == 0 || p.summary.counter("values.skipped") != skipped {
 		t.Errorf("%d values left out by the counter, %d samples missing", skipped, want)
 	}

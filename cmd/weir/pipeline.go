@@ -51,13 +51,20 @@ type pipeline struct {
 	tags        *tags.List
 	settled     bool // types are no longer inferred, and the process model watches
 	easing      bool // values are left out
-	nextCount   int64
-	samples     []detect.Sample
-	findings    []detect.Finding
-	buf         []byte
-	summary     summary
-	learned     held // the process section of the baseline it began with
-	garbage     garbage
+	// What Gather took for the step: values were left out in the batch, how many
+	// in all, and how many packets the source lost.
+	pressed          bool
+	skipped, dropped uint64
+	nextCount        int64
+	tally            *tally  // of the lanes at the last Gather, nil if it is not yet time
+	unseen           float64 // as it was at the last tally
+	samples          []detect.Sample
+	findings         []detect.Finding
+	buf              []byte
+	summary          summary
+	learned          held // the process section of the baseline it began with
+	garbage          garbage
+	nextPace         int64
 }
 
 // pipelineOptions are what a pipeline is built from.
@@ -85,7 +92,8 @@ type pipelineOptions struct {
 	live bool
 }
 
-// lane is what one worker carries: events to detectors, rules and values.
+// lane is the way of one share of the traffic: events to detectors, rules and
+// values. One goroutine at a time is on it.
 type lane struct {
 	*worker
 	shard     *detect.Shard
@@ -99,8 +107,24 @@ type lane struct {
 	lines     []line
 	text      []byte
 	messages  [protocols.NumProtos]uint64
-	read      int // samples merged so far
-	written   int // lines merged so far
+	taken     taken
+}
+
+// taken is what a step has of a lane, while the lane goes on with the next batch.
+type taken struct {
+	samples []detect.Sample
+	lines   []line
+	text    []byte
+	read    int // samples merged so far
+	written int // lines merged so far
+}
+
+// take leaves the lane with what the last step is done with.
+func (l *lane) take() {
+	l.taken.samples, l.samples = l.samples, l.taken.samples[:0]
+	l.taken.lines, l.lines = l.lines, l.taken.lines[:0]
+	l.taken.text, l.text = l.text, l.taken.text[:0]
+	l.taken.read, l.taken.written = 0, 0
 }
 
 // line is a message of --events: where its text ends in lane.text.
@@ -127,8 +151,11 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 		p.tags = o.tags.Merge(learned)
 	}
 	var handlers []capture.Handler
-	for range max(1, o.workers) {
-		l := &lane{shard: detect.NewShard(o.settings, o.schedule, o.baseline), matcher: o.rules.NewMatcher(), keep: o.events != nil}
+	// A lane for each of capture's shards, whatever the number of workers: so each
+	// may go on with what is ready, and all do the same.
+	p.shards = detect.NewShards(capture.Shards, o.settings, o.schedule, o.baseline)
+	for _, shard := range p.shards {
+		l := &lane{shard: shard, matcher: o.rules.NewMatcher(), keep: o.events != nil}
 		if o.process != nil || o.infer || o.values {
 			l.extractor = tags.NewExtractor(p.tags, tags.Settings{MaxSeries: o.maxPoints, Learn: o.baseline == nil, Until: o.schedule.WatchFrom})
 			p.extractors = append(p.extractors, l.extractor)
@@ -136,7 +163,6 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 		l.worker = newWorker(l.observe, l.shard.Advance)
 		p.lanes = append(p.lanes, l)
 		handlers = append(handlers, l)
-		p.shards = append(p.shards, l.shard)
 	}
 	p.site = detect.NewSite(o.settings, o.schedule, o.baseline, p.shards)
 	if o.live {
@@ -147,7 +173,7 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 	}
 	p.garbage.pace()
 	p.site.SetNames(&names{hosts: o.hosts, tags: p.tags})
-	p.engine = capture.New(capture.Settings{}, handlers)
+	p.engine = capture.New(capture.Settings{Workers: max(1, o.workers)}, handlers)
 	p.engine.Tap(func(b *capture.Batch) {
 		if len(b.Packets) > 0 {
 			o.schedule.Begin(b.Packets[0].Clock)
@@ -223,39 +249,71 @@ func (l *lane) report(f detect.Finding) { l.shard.Add(l.event.Clock, l.event.Fra
 func (p *pipeline) run(ctx context.Context, src capture.Source) error {
 	// Writing must go on when the reading is cancelled.
 	write := context.WithoutCancel(ctx)
-	err := p.engine.Run(ctx, src, func(clock int64) error { return p.step(write, clock) })
+	err := p.engine.RunSteps(ctx, src, &steps{p, write})
+	p.unseen = p.site.Unseen()
 	if err != nil {
 		return err
 	}
 	out := p.site.Finish(p.last)
+	p.count()
 	out.Counters = p.counters()
 	return p.give(write, out)
+}
+
+// steps are the pipeline's, as capture calls them.
+type steps struct {
+	*pipeline
+	ctx context.Context
 }
 
 // countEvery is how often, in packet time, the outlets are given the counters.
 const countEvery = int64(10 * time.Second)
 
+// Gather implements capture.Steps.
+func (s *steps) Gather(clock int64) (still bool) {
+	detect.Bound(s.shards...)
+	tags.Bound(s.extractors...)
+	s.skipped = 0
+	for _, l := range s.lanes {
+		l.take()
+		s.skipped += l.skipped
+	}
+	s.pressed = s.lanes[0].easing // the lanes were told before the first packet, all alike
+	if s.sensor != nil {
+		stats := s.engine.Stats()
+		s.dropped = stats.KernelDropped + stats.InterfaceDropped
+	}
+	if clock >= s.nextCount && len(s.outlets) > 0 {
+		s.nextCount = clock + countEvery
+		s.count()
+	}
+	still = s.site.Gather(clock)
+	return still || !s.settled && s.schedule.WatchFrom() <= clock
+}
+
+// Step implements capture.Steps.
+func (s *steps) Step(clock int64) error { return s.step(s.ctx, clock) }
+
 func (p *pipeline) step(ctx context.Context, clock int64) error {
 	p.ease()
 	p.last = clock
-	detect.Bound(p.shards...)
-	tags.Bound(p.extractors...)
 	p.mergeSamples()
 	if err := p.mergeLines(); err != nil {
 		return err
 	}
 	p.judge(clock)
 	if p.sensor != nil {
-		stats := p.engine.Stats()
-		for _, f := range p.sensor.Observe(clock, stats.KernelDropped+stats.InterfaceDropped, p.easing) {
+		for _, f := range p.sensor.Observe(clock, p.dropped, p.easing) {
 			p.site.Add(clock, 0, f)
 		}
 	}
 	out := p.site.Step(clock)
 	out.Samples = p.samples
-	if clock >= p.nextCount {
+	if p.tally != nil {
 		out.Counters = p.counters()
-		p.nextCount = clock + countEvery
+	}
+	if clock >= p.nextPace {
+		p.nextPace = clock + countEvery
 		p.garbage.pace()
 	}
 	if err := p.give(ctx, out); err != nil {
@@ -268,13 +326,12 @@ func (p *pipeline) step(ctx context.Context, clock int64) error {
 }
 
 // ease tells the process model that reported values were left out from the batch
-// that was just worked on, or are there again. The lanes were told before its
-// first packet, all alike.
+// that was just worked on, or are there again.
 func (p *pipeline) ease() {
-	if p.easing == p.lanes[0].easing {
+	if p.easing == p.pressed {
 		return
 	}
-	p.easing = p.lanes[0].easing
+	p.easing = p.pressed
 	switch {
 	case p.process == nil:
 	case p.easing:
@@ -375,14 +432,6 @@ func (p *pipeline) give(ctx context.Context, out *detect.Output) error {
 	return nil
 }
 
-// skipped is how many reported values were left out.
-func (p *pipeline) skipped() (n uint64) {
-	for _, l := range p.lanes {
-		n += l.skipped
-	}
-	return n
-}
-
 // close ends the outlets, each with time to deliver what it holds.
 func (p *pipeline) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -394,28 +443,36 @@ func (p *pipeline) close() error {
 	return errors.Join(problems...)
 }
 
-// mergeSamples puts the samples of all lanes in packet order.
+// mergeSamples puts the samples of all lanes in packet order: the lane with the
+// first goes on until another's turn comes.
 func (p *pipeline) mergeSamples() {
 	p.samples = p.samples[:0]
 	if len(p.lanes) == 1 {
-		p.samples, p.lanes[0].samples = p.lanes[0].samples, p.samples
+		p.samples, p.lanes[0].taken.samples = p.lanes[0].taken.samples, p.samples
 		return
 	}
 	for {
-		var best *lane
+		var best *taken
+		other := uint64(math.MaxUint64)
 		for _, l := range p.lanes {
-			if l.read < len(l.samples) && (best == nil || l.samples[l.read].Frame < best.samples[best.read].Frame) {
-				best = l
+			t := &l.taken
+			switch {
+			case t.read >= len(t.samples):
+			case best == nil:
+				best = t
+			case t.samples[t.read].Frame < best.samples[best.read].Frame:
+				best, other = t, best.samples[best.read].Frame
+			default:
+				other = min(other, t.samples[t.read].Frame)
 			}
 		}
 		if best == nil {
-			break
+			return
 		}
-		p.samples = append(p.samples, best.samples[best.read])
-		best.read++
-	}
-	for _, l := range p.lanes {
-		l.samples, l.read = l.samples[:0], 0
+		from := best.read
+		for best.read++; best.read < len(best.samples) && best.samples[best.read].Frame < other; best.read++ {
+		}
+		p.samples = append(p.samples, best.samples[from:best.read]...)
 	}
 }
 
@@ -426,10 +483,10 @@ func (p *pipeline) mergeLines() error {
 	}
 	p.buf = p.buf[:0]
 	for {
-		var best *lane
+		var best *taken
 		for _, l := range p.lanes {
-			if l.written < len(l.lines) && (best == nil || before(l.lines[l.written], best.lines[best.written])) {
-				best = l
+			if t := &l.taken; t.written < len(t.lines) && (best == nil || before(t.lines[t.written], best.lines[best.written])) {
+				best = t
 			}
 		}
 		if best == nil {
@@ -442,9 +499,6 @@ func (p *pipeline) mergeLines() error {
 		p.buf = append(p.buf, best.text[start:best.lines[best.written].end]...)
 		best.written++
 	}
-	for _, l := range p.lanes {
-		l.lines, l.text, l.written = l.lines[:0], l.text[:0], 0
-	}
 	if _, err := p.lines.Write(p.buf); err != nil {
 		return fmt.Errorf("write the messages: %w", err)
 	}
@@ -455,9 +509,9 @@ func before(a, b line) bool {
 	return a.clock < b.clock || a.clock == b.clock && a.frame < b.frame
 }
 
-// counters are those of every part.
-func (p *pipeline) counters() []counter {
-	var t tally
+// count adds up the counters of capture and of the lanes, while nothing is in use.
+func (p *pipeline) count() {
+	t := new(tally)
 	stats := p.engine.Stats()
 	stats.Each(t.add)
 	for _, l := range p.lanes {
@@ -476,6 +530,16 @@ func (p *pipeline) counters() []counter {
 			}
 		}
 	}
+	p.tally = t
+	if p.after != nil {
+		p.unseen = p.site.Unseen()
+	}
+}
+
+// counters are those of every part; count must have been called.
+func (p *pipeline) counters() []counter {
+	t := p.tally
+	p.tally = nil
 	site := p.site.Stats()
 	site.Each(t.add)
 	if p.process != nil {
@@ -497,7 +561,7 @@ func (p *pipeline) counters() []counter {
 
 // status says what the sensor is doing, or did.
 func (p *pipeline) status(source string, live bool) detect.Status {
-	st := detect.Status{Mode: detect.Watching, Since: p.first, First: p.first, Clock: p.last, Unseen: p.site.Unseen(), Source: source, Live: live, Skipping: p.easing}
+	st := detect.Status{Mode: detect.Watching, Since: p.first, First: p.first, Clock: p.last, Unseen: p.unseen, Source: source, Live: live, Skipping: p.easing}
 	switch from := p.schedule.WatchFrom(); {
 	case from > p.last:
 		st.Mode = detect.Learning

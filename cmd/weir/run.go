@@ -209,7 +209,7 @@ func (s *sensor) after(clock int64) {
 		if s.skipping {
 			s.log.Warn("packets come faster than everything can be done with them: reported values are left out until there is room; commands are judged as always")
 		} else {
-			s.log.Info("there is room again: reported values are taken in", "skipped", s.pipeline.skipped())
+			s.log.Info("there is room again: reported values are taken in", "skipped", s.pipeline.skipped)
 		}
 	}
 	s.current.Store(&st)

@@ -1,0 +1,151 @@
+package capture
+
+// lane is the way of one handler's share of the traffic: of the shards whose
+// number is its own modulo how many lanes there are. One goroutine at a time
+// works on it.
+type lane struct {
+	handler  Handler
+	settings *Settings
+	index    int
+	shards   []*shard       // those that saw a packet, by number
+	of       [Shards]*shard // by number
+	stats    Stats
+	easing   bool  // what an Easer was told
+	called   bool  // the handler was given something since its last Advance
+	next     int64 // when the handler asked to be advanced, 0 for never
+	touched  byte
+	due      int64 // when a shard has something to do, or before
+}
+
+// group is how many packets are touched before they are looked at.
+const group = 16
+
+// touch reads from each cache line of the beginning of a packet. The packets of
+// a lane lie scattered: read one by one, each would keep the processor waiting,
+// while it fetches those of a group side by side.
+func touch(data []byte) (sum byte) {
+	if len(data) > 64 {
+		sum = data[64]
+	}
+	if len(data) > 0 {
+		sum += data[0]
+	}
+	return sum
+}
+
+func newLane(set *Settings, h Handler, index int) *lane {
+	return &lane{handler: h, settings: set, index: index, due: never}
+}
+
+// batch takes the packets of a batch that are this lane's.
+func (l *lane) batch(b *Batch) {
+	l.ease(b.Pressed)
+	share := b.shares[l.index]
+	for len(share) > 0 {
+		group := share[:min(group, len(share))]
+		for _, i := range group {
+			l.touched += touch(b.Packets[i].Data)
+		}
+		for _, i := range group {
+			l.packet(&b.Packets[i])
+		}
+		share = share[len(group):]
+	}
+	l.advance(b.Clock)
+}
+
+// ease tells an Easer what a batch says.
+func (l *lane) ease(on bool) {
+	if on == l.easing {
+		return
+	}
+	l.easing = on
+	if h, ok := l.handler.(Easer); ok {
+		h.Ease(on)
+	}
+}
+
+// share routes the packets and lists those of each lane.
+func (b *Batch) share(lanes int) {
+	for len(b.shares) < lanes {
+		b.shares = append(b.shares, nil)
+	}
+	var of [Shards]uint8
+	for i := range of {
+		of[i] = uint8(i % lanes)
+	}
+	for i := range b.shares {
+		b.shares[i] = b.shares[i][:0]
+	}
+	for i := range b.Packets {
+		p := &b.Packets[i]
+		p.route()
+		s := &b.shares[of[p.shard]]
+		*s = append(*s, uint16(i))
+	}
+}
+
+// packet takes one routed packet. All that is due by its clock comes first, so
+// that it does not matter where batches end.
+func (l *lane) packet(p *Packet) {
+	if p.Clock >= l.due {
+		l.fire(p.Clock)
+	}
+	// What the handler was given may have made it want to be called earlier.
+	if l.called || l.next != 0 && p.Clock >= l.next {
+		l.called = false
+		l.next = l.handler.Advance(p.Clock)
+	}
+	s := l.of[p.shard]
+	if s == nil {
+		s = newShard(l.settings, &l.stats, l.handler, &l.called)
+		l.of[p.shard] = s
+		l.shards = l.shards[:0]
+		for _, s := range l.of {
+			if s != nil {
+				l.shards = append(l.shards, s)
+			}
+		}
+	}
+	s.packet(p)
+	if due := s.due(); due < l.due {
+		l.due = due
+	}
+}
+
+// fire does what is due by clock, in order of time, the handler's time-outs
+// before capture's of the same time.
+func (l *lane) fire(clock int64) {
+	for {
+		var first *shard
+		l.due = never
+		for _, s := range l.shards {
+			if due := s.due(); due < l.due {
+				first, l.due = s, due
+			}
+		}
+		if l.due > clock {
+			return
+		}
+		l.called = false
+		l.next = l.handler.Advance(l.due)
+		first.fire()
+	}
+}
+
+// advance ends a batch.
+func (l *lane) advance(clock int64) {
+	if clock >= l.due {
+		l.fire(clock)
+	}
+	l.called = false
+	l.next = l.handler.Advance(clock)
+}
+
+// finish closes everything at the end of the input.
+func (l *lane) finish(clock int64) {
+	for _, s := range l.shards {
+		s.finish(clock)
+	}
+	l.handler.Advance(clock)
+}
