@@ -20,6 +20,7 @@ type listener struct {
 	name  string
 	args  []string
 	ready string
+	exact bool // it accounts for every packet
 	said  func(t *testing.T, said string) heard
 }
 
@@ -40,11 +41,11 @@ func (n tapped) try(t *testing.T, l listener, b blast) trial {
 	t.Helper()
 	cmd, said := n.start(t, l.ready, l.args...)
 	result := trial{blasted: n.send(t, b)}
-	time.Sleep(300 * time.Millisecond) // tcpdump leaves what is in its ring
+	time.Sleep(300 * time.Millisecond) // tcpdump leaves what is in its ring when it ends
 	result.heard = l.said(t, stop(t, cmd, said))
 	used := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	result.cpu = time.Duration(used.Utime.Nano() + used.Stime.Nano())
-	if got := result.Packets + result.Dropped + result.Filtered; got != result.Sent {
+	if got := result.Packets + result.Dropped + result.Filtered; got != result.Sent && l.exact {
 		t.Errorf("%s: %d packets were sent; %d were seen, %d dropped and %d filtered, which makes %d", l.name, result.Sent, result.Packets, result.Dropped, result.Filtered, got)
 	}
 	return result
@@ -70,7 +71,7 @@ func newSensor(t *testing.T, program, name, settings string) listener {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return listener{name, []string{program, "run", "-i", "tap1", "-c", path}, `"msg":"listening"`, sensorSaid}
+	return listener{name, []string{program, "run", "-i", "tap1", "-c", path}, `"msg":"listening"`, true, sensorSaid}
 }
 
 // tcpdumpSaid finds what tcpdump says at its end.
@@ -106,7 +107,7 @@ const (
 // TestLiveRate prints the highest rate of packets, in a burst of some seconds, at
 // which nothing is lost between the two ends of a cable, for weir and for
 // tcpdump. The sender, and the kernel's part in receiving, need a processor of
-// their own. It asserts that every packet was seen or counted, at every rate.
+// their own. It asserts that weir saw or counted every packet, at every rate.
 func TestLiveRate(t *testing.T) {
 	if !*sideBySide {
 		t.Skip("only with -side-by-side (make bench)")
@@ -115,7 +116,7 @@ func TestLiveRate(t *testing.T) {
 	const most = 2_000_000
 	load := cachedLoad(t, benchFolder(t), "modbus", most)
 	program := buildWeir(t)
-	listeners := []listener{{"tcpdump -i X -w /dev/null", []string{"tcpdump", "-i", "tap1", "-B", strconv.Itoa(smallBuffer >> 10), "-w", "/dev/null"}, "listening on", tcpdumpHeard}}
+	listeners := []listener{{"tcpdump -i X -w /dev/null", []string{"tcpdump", "-i", "tap1", "-B", strconv.Itoa(smallBuffer >> 10), "-w", "/dev/null"}, "listening on", false, tcpdumpHeard}}
 	for _, x := range []struct {
 		name    string
 		workers int
