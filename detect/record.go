@@ -60,14 +60,40 @@ type Series struct {
 	Unit  uint16
 	Kind  protocols.PointKind
 	Index uint32
+	// Label is never nil. Series of the same words share one: a million series
+	// without names would be half as large again.
+	*Label
+	// Model is the process model's own: what it knows of the series, so that a
+	// value finds it without a search. Nobody else touches it.
+	Model any
+}
+
+// Label is what people call a series, and how it is read. It is not changed once
+// a series has it.
+type Label struct {
 	// Name and EngineeringUnit come from the tag list, empty without one.
 	Name, EngineeringUnit string
 	// Type is how the value is read from its registers ("uint16",
 	// "float32 ABCD"); empty for DNP3 and bits.
 	Type string
-	// Model is the process model's own: what it knows of the series, so that a
-	// value finds it without a search. Nobody else touches it.
-	Model any
+}
+
+// Labels makes labels, one for those that say the same and have no name. The
+// zero Labels is empty.
+type Labels struct{ unnamed map[Label]*Label }
+
+// Get returns the label that says l.
+func (x *Labels) Get(l Label) *Label {
+	if l.Name != "" {
+		return &l
+	}
+	if x.unnamed[l] == nil {
+		if x.unnamed == nil {
+			x.unnamed = make(map[Label]*Label)
+		}
+		x.unnamed[l] = &l
+	}
+	return x.unnamed[l]
 }
 
 // Sample is one value of a series.

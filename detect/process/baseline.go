@@ -359,6 +359,7 @@ type loader struct {
 	engine *Engine
 	points slab[point]
 	series slab[detect.Series]
+	labels detect.Labels
 	same   sharing
 }
 
@@ -407,7 +408,7 @@ func (l *loader) restore(s *savedPoint) error {
 	p.rare = noRare
 	p.paced, p.interval, p.regular = true, s.Interval, s.Regular
 	p.series = l.series.take()
-	*p.series = detect.Series{Device: s.Device, Proto: proto, Unit: s.Unit, Kind: kind, Index: s.Index, Name: s.Name, Type: s.Type}
+	*p.series = detect.Series{Device: s.Device, Proto: proto, Unit: s.Unit, Kind: kind, Index: s.Index, Label: l.labels.Get(detect.Label{Name: s.Name, Type: s.Type})}
 	f := &profile{nature: nat, n: s.N, seconds: threeDigits(s.Seconds), shape: noShape}
 	for i, v := range s.States {
 		f.states = append(f.states, visited{v, s.Visits[i]})

@@ -130,7 +130,7 @@ func (e *Engine) judgeCovert(p *point, s *detect.Sample) {
 		if !raw(p.series.Type) {
 			return
 		}
-		if p.tally != nil && p.tally.nStates <= maxStates {
+		if p.tally != nil && p.tally.nStates <= maxStates || p.profile.knows(s.Value) {
 			return // memory only for what moves
 		}
 		p.own().covert = new(covert)

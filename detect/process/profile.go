@@ -137,6 +137,19 @@ func (f *profile) seen() (low, high float64) {
 	return low, high
 }
 
+// knows tells whether a value is one of those of a constant or state.
+func (f *profile) knows(v float64) bool {
+	if f == nil {
+		return false
+	}
+	for i := range f.states {
+		if near(f.states[i].value, v) {
+			return true
+		}
+	}
+	return false
+}
+
 // noiseLength is over how many values noise is measured.
 const noiseLength = 32
 

@@ -50,6 +50,7 @@ type Extractor struct {
 	lessonKey tableKey
 	lesson    *lesson
 	learned   int
+	labels    detect.Labels
 	// full and sated are set while there is no room for more series, and for
 	// more registers to learn the types of.
 	full, sated bool
@@ -298,7 +299,7 @@ func (x *Extractor) open(key tableKey, index uint32, s *slot) {
 	x.series++
 	x.stats.Series++
 	s.state = slotValue
-	s.series, s.encoding, s.scale, s.offset = newSeries(key, index, tag)
+	s.series, s.encoding, s.scale, s.offset = newSeries(&x.labels, key, index, tag)
 	s.learning = tag == nil && isRegister(key.kind)
 }
 
@@ -307,18 +308,21 @@ func isRegister(k protocols.PointKind) bool {
 }
 
 // newSeries makes the series of an address, as tag (may be nil) says.
-func newSeries(key tableKey, index uint32, tag *Tag) (*detect.Series, Encoding, float64, float64) {
+func newSeries(labels *detect.Labels, key tableKey, index uint32, tag *Tag) (*detect.Series, Encoding, float64, float64) {
 	series := &detect.Series{Device: key.device, Proto: key.proto, Unit: key.unit, Kind: key.kind, Index: index}
+	var l detect.Label
 	if tag == nil {
 		if isRegister(key.kind) {
-			series.Type = Uint16.String()
+			l.Type = Uint16.String()
 		}
+		series.Label = labels.Get(l)
 		return series, Encoding{}, 1, 0
 	}
-	series.Name, series.EngineeringUnit = tag.Name, tag.EngineeringUnit
+	l.Name, l.EngineeringUnit = tag.Name, tag.EngineeringUnit
 	if isRegister(key.kind) {
-		series.Type = tag.Encoding.String()
+		l.Type = tag.Encoding.String()
 	}
+	series.Label = labels.Get(l)
 	scale := tag.Scale
 	if scale == 0 {
 		scale = 1

@@ -465,7 +465,7 @@ func (x *Extractor) Adopt(list *List) []Retyped {
 			continue
 		}
 		for _, key := range tables[deviceTable{t.Device, t.Unit, t.Kind}] {
-			if r, ok := x.tables[key].adopt(key, t); ok {
+			if r, ok := x.tables[key].adopt(&x.labels, key, t); ok {
 				out = append(out, r)
 			}
 		}
@@ -477,7 +477,7 @@ func (x *Extractor) Adopt(list *List) []Retyped {
 
 // adopt reads the registers of a tag as it says from now on. It returns the
 // series that takes the place of raw ones, if the client read all of them.
-func (t *table) adopt(key tableKey, tag Tag) (Retyped, bool) {
+func (t *table) adopt(labels *detect.Labels, key tableKey, tag Tag) (Retyped, bool) {
 	slots := make([]*slot, 0, 4)
 	var raw []*detect.Series
 	for a := tag.Address; a <= tag.Last(); a++ {
@@ -494,7 +494,7 @@ func (t *table) adopt(key tableKey, tag Tag) (Retyped, bool) {
 		return Retyped{}, false // it is read like that already
 	}
 	if first != nil {
-		first.series, first.encoding, first.scale, first.offset = newSeries(key, tag.Address, &tag)
+		first.series, first.encoding, first.scale, first.offset = newSeries(labels, key, tag.Address, &tag)
 	}
 	for _, s := range slots[1:] {
 		if s != nil {

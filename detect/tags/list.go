@@ -45,25 +45,18 @@ type Place struct {
 // Place returns where t is.
 func (t *Tag) Place() Place { return Place{t.Device, t.Unit, t.Kind, t.Address} }
 
-// List is a set of tags that do not overlap.
-type List struct {
-	tags    []Tag
-	byPlace map[Place]int32
-}
+// List is a set of tags that do not overlap, in order.
+type List struct{ tags []Tag }
 
 // NewList makes a list of tags. It fails if two tags take the same register.
 func NewList(tags []Tag) (*List, error) {
-	l := &List{tags: slices.Clone(tags), byPlace: make(map[Place]int32, len(tags))}
+	l := &List{tags: slices.Clone(tags)}
 	slices.SortStableFunc(l.tags, compareTags)
-	for i := range l.tags {
-		t := &l.tags[i]
-		for a := t.Address; a <= t.Last(); a++ {
-			p := Place{t.Device, t.Unit, t.Kind, a}
-			if j, taken := l.byPlace[p]; taken {
-				return nil, fmt.Errorf("tag %q: %s %d of %s unit %d already belongs to tag %q",
-					t.Name, t.Kind, a, t.Device, t.Unit, l.tags[j].Name)
-			}
-			l.byPlace[p] = int32(i)
+	for i := 1; i < len(l.tags); i++ {
+		before, t := &l.tags[i-1], &l.tags[i]
+		if p := before.Place(); p.Device == t.Device && p.Unit == t.Unit && p.Kind == t.Kind && before.Last() >= t.Address {
+			return nil, fmt.Errorf("tag %q: %s %d of %s unit %d already belongs to tag %q",
+				t.Name, t.Kind, t.Address, t.Device, t.Unit, before.Name)
 		}
 	}
 	return l, nil
@@ -88,11 +81,20 @@ func (l *List) Lookup(p Place) *Tag {
 	if l == nil {
 		return nil
 	}
-	i, ok := l.byPlace[p]
-	if !ok {
+	// The tag is the last that begins at the address or before it.
+	i, exact := slices.BinarySearchFunc(l.tags, p, func(t Tag, p Place) int {
+		return cmp.Or(t.Device.Compare(p.Device), cmp.Compare(t.Unit, p.Unit), cmp.Compare(t.Kind, p.Kind), cmp.Compare(t.Address, p.Address))
+	})
+	if !exact {
+		i--
+	}
+	if i < 0 {
 		return nil
 	}
-	return &l.tags[i]
+	if t := &l.tags[i]; t.Device == p.Device && t.Unit == p.Unit && t.Kind == p.Kind && t.Last() >= p.Address {
+		return t
+	}
+	return nil
 }
 
 // Merge returns a list of l's tags and those of other that take no register of
