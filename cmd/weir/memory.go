@@ -26,7 +26,7 @@ const (
 	// spare is how much garbage there may be, in octets; leastSpare the part of
 	// what is in use, in percent, that it may always be.
 	spare      = 64 << 20
-	leastSpare = 20
+	leastSpare = 10
 )
 
 // tighten makes as little garbage wait as ever, while a baseline is loaded: the

@@ -64,6 +64,7 @@ type pipeline struct {
 	summary          summary
 	learned          held // the process section of the baseline it began with
 	garbage          garbage
+	forgotten        bool // it had one, and did not keep it
 	nextPace         int64
 }
 
@@ -72,9 +73,11 @@ type pipelineOptions struct {
 	settings detect.Settings
 	schedule *detect.Schedule
 	baseline *detect.Baseline
-	rules    *rules.Set
-	tags     *tags.List
-	workers  int
+	// unsaved tells that nobody will save a baseline of the pipeline.
+	unsaved bool
+	rules   *rules.Set
+	tags    *tags.List
+	workers int
 	// least is the severity below which alerts are not given on.
 	least protocols.Severity
 	// maxPoints bounds the series of values.
@@ -142,7 +145,7 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 	var sections []json.RawMessage
 	o.baseline, sections = o.baseline.Without(processSection, tagsSection)
 	loaded := make(chan error, 1)
-	go func() { loaded <- p.loadProcess(sections[0]) }() // it takes as long as all the rest
+	go func() { loaded <- p.loadProcess(sections[0], !o.unsaved) }() // it takes as long as all the rest
 	if sections[1] != nil {
 		learned, err := tags.FromSection(sections[1])
 		if err != nil {
@@ -186,18 +189,21 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 }
 
 // loadProcess makes the process model from its section of a baseline, if there
-// is one, and keeps that for the next baseline.
-func (p *pipeline) loadProcess(section json.RawMessage) (err error) {
+// is one, and may keep that for the next baseline.
+func (p *pipeline) loadProcess(section json.RawMessage, keep bool) (err error) {
 	if section == nil {
 		return nil
 	}
+	p.forgotten = !keep
 	if len(section) > spare/4 {
 		p.garbage.tighten()
 	}
 	held := make(chan error, 1)
 	go func() {
 		var err error
-		p.learned, err = hold(section)
+		if keep {
+			p.learned, err = hold(section)
+		}
 		held <- err
 	}()
 	if p.process != nil {
@@ -408,6 +414,8 @@ func (p *pipeline) baseline() (*detect.Baseline, error) {
 	// A process model that was loaded stays as it was: what it has adapted to
 	// since may be what an attacker commanded, and nobody approved it.
 	switch {
+	case p.forgotten:
+		return nil, errors.New("save the process model: what was loaded was not kept")
 	case p.learned.length > 0:
 		if sections[processSection], err = p.learned.section(); err != nil {
 			return nil, err

@@ -174,6 +174,7 @@ func (j *replayJob) run(options pipelineOptions) error {
 		outlets.addSink(jsonl.New(j.cmd.OutOrStdout(), "standard output", sinks.LinesOptions{List: true}))
 	}
 	options.outlets, options.values = outlets.list, outlets.values
+	options.unsaved = j.flags.save == ""
 	p, err := newPipeline(options)
 	if err != nil {
 		return usage(errors.Join(err, outlets.abandon()))
