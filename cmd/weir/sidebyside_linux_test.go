@@ -48,6 +48,7 @@ func programs(weir, plain string) []*timed {
 		{name: "weir replay, no process model, 1 worker", args: []string{weir, "replay", "{}", "--learn", "60s", "--store", "none", "-c", plain, "-w", "1"}},
 		{name: "weir replay, no process model, 2 workers", args: []string{weir, "replay", "{}", "--learn", "60s", "--store", "none", "-c", plain, "-w", "2"}},
 		{name: "weir replay, all on, 1 worker", args: []string{weir, "replay", "{}", "--learn", "60s", "--store", "none", "-w", "1"}},
+		{name: "weir replay, all on, 2 workers", args: []string{weir, "replay", "{}", "--learn", "60s", "--store", "none", "-w", "2"}},
 		{name: "weir replay, all on, store", args: []string{weir, "replay", "{}", "--learn", "60s", "--store", "$store", "-w", "1"}},
 		{name: "weir decode", args: []string{weir, "decode", "{}"}},
 		{name: "ndpiReader -i F", args: []string{"ndpiReader", "-q", "-i", "{}"}},
@@ -113,7 +114,29 @@ func TestSideBySide(t *testing.T) {
 				p.median(func(u usageOf) float64 { return u.wall.Seconds() }), cpu, cpu/packets*1e9, packets/cpu, cpu/base,
 				p.median(func(u usageOf) float64 { return float64(u.rss) / (1 << 20) }))
 		}
+		fmt.Println()
+		for i, p := range all {
+			if one, ok := strings.CutSuffix(p.name, "2 workers"); ok && all[i-1].name == one+"1 worker" {
+				least, median, most := pairs(all[i-1].runs, p.runs)
+				fmt.Printf("%s: two workers do %.2f times the work of one (median of %d pairs, from %.2f to %.2f)\n",
+					strings.TrimSuffix(one, ", "), median, min(len(p.runs), len(all[i-1].runs)), least, most)
+			}
+		}
 	}
+}
+
+// pairs compares how long runs took that followed one another: what else the
+// machine did, and what its processors were shared with, hit both alike.
+func pairs(one, two []usageOf) (least, median, most float64) {
+	var all []float64
+	for i := range min(len(one), len(two)) {
+		all = append(all, one[i].wall.Seconds()/two[i].wall.Seconds())
+	}
+	if len(all) == 0 {
+		return 0, 0, 0
+	}
+	slices.Sort(all)
+	return all[0], all[len(all)/2], all[len(all)-1]
 }
 
 // benchFolder is where loads are kept from one run to the next.
