@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -67,11 +68,11 @@ type Live struct {
 	rings      []*ring
 	frame      uint64
 	clock      int64
-	opened     time.Time
-	stopped    time.Time // when ctx was cancelled, zero while it is not
+	stopped    int64 // when ctx was cancelled, 0 while it is not
 	ended      bool
 	nap        *time.Timer
 	pressure   pressure
+	pressed    atomic.Bool
 }
 
 // liveInterface is an interface that is listened on.
@@ -118,7 +119,7 @@ func OpenLive(opts LiveOptions) (*Live, error) {
 	if len(opts.Interfaces) == 0 {
 		return nil, errors.New("capture: no interface is named; there are " + interfaceNames())
 	}
-	s := &Live{opts: opts, opened: time.Now(), nap: time.NewTimer(0)}
+	s := &Live{opts: opts, nap: time.NewTimer(0)}
 	for i, name := range opts.Interfaces {
 		for _, before := range opts.Interfaces[:i] {
 			if name == before {
@@ -206,6 +207,9 @@ func (s *Live) Counters() (c SourceCounters) {
 	return c
 }
 
+// Pressed tells whether the last batch was marked as [Batch.Pressed].
+func (s *Live) Pressed() bool { return s.pressed.Load() }
+
 // Close ends the capture. No batch may be in use any more.
 func (s *Live) Close() {
 	for _, r := range s.rings {
@@ -227,7 +231,7 @@ const maxStepBack = time.Hour
 // napTime is how long Read sleeps where no ring has a block for it. It does not
 // wait to be woken, because the kernel would do so for every block, and at once
 // while a batch still has the last one.
-const napTime = 10 * time.Millisecond
+const napTime = 5 * time.Millisecond
 
 // Read gives the packets that came, and waits for no longer than the batch
 // time. Where there are several rings, their packets are put in order of time.
@@ -244,22 +248,23 @@ func (s *Live) Read(ctx context.Context, b *Batch) error {
 	for _, r := range s.rings {
 		r.begin()
 	}
-	// What is between two of these does not depend on what is done to the clock.
-	start := time.Now()
+	var start int64
 	for {
-		moment := time.Now()
-		now := moment.UnixNano()
+		now := time.Now().UnixNano()
+		if start == 0 {
+			start = now
+		}
 		if s.clock-now > int64(maxStepBack) {
 			return fmt.Errorf("capture: the system clock went back by %s; begin again", time.Duration(s.clock-now).Round(time.Second))
 		}
-		if s.stopped.IsZero() && ctx.Err() != nil {
-			s.stopped = moment
+		if s.stopped == 0 && ctx.Err() != nil {
+			s.stopped = now
 			for _, r := range s.rings {
 				r.stop()
 			}
 		}
 		silence := now - s.lag()
-		if !s.stopped.IsZero() && int64(moment.Sub(s.stopped)) > s.lag() {
+		if s.stopped != 0 && silence > s.stopped {
 			silence = never // nothing more can come
 		}
 		full := s.merge(b, silence)
@@ -268,12 +273,13 @@ func (s *Live) Read(ctx context.Context, b *Batch) error {
 		switch {
 		case s.ended && len(b.Packets) == 0:
 			return io.EOF
-		case full || s.ended || moment.Sub(start) >= s.opts.BatchTime:
+		case full || s.ended || now-start >= int64(s.opts.BatchTime):
 			if drained && silence != never {
 				s.clock = max(s.clock, silence)
 			}
 			b.Clock = s.clock
-			b.Pressed = s.pressure.judge(s.used(), moment.Sub(s.opened))
+			b.Pressed = s.pressure.judge(s.used(), now)
+			s.pressed.Store(b.Pressed)
 			return nil
 		}
 		for _, r := range s.rings {
@@ -282,7 +288,7 @@ func (s *Live) Read(ctx context.Context, b *Batch) error {
 			}
 		}
 		s.nap.Reset(napTime)
-		if !s.stopped.IsZero() {
+		if s.stopped != 0 {
 			<-s.nap.C
 			continue
 		}

@@ -7,9 +7,8 @@ import "time"
 // what the ring was made for. It is over when no more than a quarter was in use
 // for a while, so that it does not go on and off with every burst.
 type pressure struct {
-	on   bool
-	room bool          // there is room, since
-	from time.Duration // this moment
+	on    bool
+	since int64 // since when there is room, 0 while there is not
 }
 
 const (
@@ -19,17 +18,17 @@ const (
 	pressedFor = 10 * time.Second
 )
 
-// judge takes in how full the fullest ring is (0 to 1) at a moment, and tells
+// judge takes in how full the fullest ring is (0 to 1) at a time, and tells
 // whether there is pressure.
-func (p *pressure) judge(used float64, now time.Duration) bool {
+func (p *pressure) judge(used float64, now int64) bool {
 	switch {
 	case used >= pressedFrom:
-		p.on, p.room = true, false
+		p.on, p.since = true, 0
 	case used > pressedBelow:
-		p.room = false
-	case !p.room:
-		p.room, p.from = true, now
-	case now-p.from >= pressedFor:
+		p.since = 0
+	case p.since == 0:
+		p.since = now
+	case now-p.since >= int64(pressedFor):
 		p.on = false
 	}
 	return p.on

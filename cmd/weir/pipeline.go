@@ -10,7 +10,6 @@ import (
 	"math"
 	"net/netip"
 	"slices"
-	"sort"
 	"time"
 
 	"github.com/weir-ics/weir/capture"
@@ -104,7 +103,7 @@ type lane struct {
 	extractor *tags.Extractor
 	easing    bool   // reported values are left out
 	skipped   uint64 // reported values left out
-	samples   []detect.Sample
+	values    values
 	event     *protocols.Event // in work, for report
 	keep      bool             // lines of --events
 	lines     []line
@@ -115,19 +114,19 @@ type lane struct {
 
 // taken is what a step has of a lane, while the lane goes on with the next batch.
 type taken struct {
-	samples []detect.Sample
+	values  values
 	lines   []line
 	text    []byte
-	read    int // samples merged so far
 	written int // lines merged so far
 }
 
 // take leaves the lane with what the last step is done with.
 func (l *lane) take() {
-	l.taken.samples, l.samples = l.samples, l.taken.samples[:0]
+	l.taken.values, l.values = l.values, l.taken.values
+	l.values.reset()
 	l.taken.lines, l.lines = l.lines, l.taken.lines[:0]
 	l.taken.text, l.text = l.text, l.taken.text[:0]
-	l.taken.read, l.taken.written = 0, 0
+	l.taken.written = 0
 }
 
 // line is a message of --events: where its text ends in lane.text.
@@ -161,6 +160,7 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 		l := &lane{shard: shard, matcher: o.rules.NewMatcher(), keep: o.events != nil}
 		if o.process != nil || o.infer || o.values {
 			l.extractor = tags.NewExtractor(p.tags, tags.Settings{MaxSeries: o.maxPoints, Learn: o.baseline == nil, Until: o.schedule.WatchFrom})
+			l.values.Each, l.taken.values.Each = o.values, o.values
 			p.extractors = append(p.extractors, l.extractor)
 		}
 		l.worker = newWorker(l.observe, l.shard.Advance)
@@ -231,7 +231,7 @@ func (l *lane) observe(e *protocols.Event) {
 		if l.easing && !e.FromClient {
 			l.skipped += uint64(len(e.Points))
 		} else {
-			l.extractor.Observe(e, &l.samples)
+			l.extractor.Read(e, &l.values.Readings)
 		}
 	}
 	if e.Role == protocols.RoleLink || e.Role == protocols.RoleNotice {
@@ -303,7 +303,6 @@ func (s *steps) Step(clock int64) error { return s.step(s.ctx, clock) }
 func (p *pipeline) step(ctx context.Context, clock int64) error {
 	p.ease()
 	p.last = clock
-	p.mergeSamples()
 	if err := p.mergeLines(); err != nil {
 		return err
 	}
@@ -344,37 +343,6 @@ func (p *pipeline) ease() {
 		p.process.Pause()
 	default:
 		p.process.Resume(p.last)
-	}
-}
-
-// judge gives the samples to the process model, and what it finds to the site.
-func (p *pipeline) judge(clock int64) {
-	if from := p.schedule.WatchFrom(); !p.settled && from <= clock {
-		learned := sort.Search(len(p.samples), func(i int) bool { return p.samples[i].Clock >= from })
-		p.observe(p.samples[:learned])
-		rest := tags.Convert(p.samples[learned:], p.settle(from))
-		p.samples = p.samples[:learned+len(rest)]
-		p.observe(rest)
-	} else {
-		p.observe(p.samples)
-	}
-	if p.process == nil {
-		return
-	}
-	p.process.Advance(clock)
-	p.findings = p.process.Findings(p.findings[:0])
-	for i := range p.findings {
-		f := p.findings[i]
-		p.site.Add(f.Time, f.LastFrame, &f)
-	}
-}
-
-func (p *pipeline) observe(samples []detect.Sample) {
-	if p.process == nil {
-		return
-	}
-	for i := range samples {
-		p.process.Observe(&samples[i])
 	}
 }
 
@@ -449,39 +417,6 @@ func (p *pipeline) close() error {
 		problems = append(problems, o.Close(ctx))
 	}
 	return errors.Join(problems...)
-}
-
-// mergeSamples puts the samples of all lanes in packet order: the lane with the
-// first goes on until another's turn comes.
-func (p *pipeline) mergeSamples() {
-	p.samples = p.samples[:0]
-	if len(p.lanes) == 1 {
-		p.samples, p.lanes[0].taken.samples = p.lanes[0].taken.samples, p.samples
-		return
-	}
-	for {
-		var best *taken
-		other := uint64(math.MaxUint64)
-		for _, l := range p.lanes {
-			t := &l.taken
-			switch {
-			case t.read >= len(t.samples):
-			case best == nil:
-				best = t
-			case t.samples[t.read].Frame < best.samples[best.read].Frame:
-				best, other = t, best.samples[best.read].Frame
-			default:
-				other = min(other, t.samples[t.read].Frame)
-			}
-		}
-		if best == nil {
-			return
-		}
-		from := best.read
-		for best.read++; best.read < len(best.samples) && best.samples[best.read].Frame < other; best.read++ {
-		}
-		p.samples = append(p.samples, best.samples[from:best.read]...)
-	}
 }
 
 // mergeLines writes the lines of --events of all lanes in packet order.

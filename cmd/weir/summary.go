@@ -51,7 +51,6 @@ func (s *summary) add(out *detect.Output) {
 		}
 		s.alerts[a.ID] = *a
 	}
-	s.samples += uint64(len(out.Samples))
 	if len(out.Counters) > 0 {
 		s.counters = append(s.counters[:0], out.Counters...)
 	}

@@ -409,6 +409,7 @@ func (l *loader) restore(s *savedPoint) error {
 	p.paced, p.interval, p.regular = true, s.Interval, s.Regular
 	p.series = l.series.take()
 	*p.series = detect.Series{Device: s.Device, Proto: proto, Unit: s.Unit, Kind: kind, Index: s.Index, Label: l.labels.Get(detect.Label{Name: s.Name, Type: s.Type})}
+	p.classify()
 	f := &profile{nature: nat, n: s.N, seconds: threeDigits(s.Seconds), shape: noShape}
 	for i, v := range s.States {
 		f.states = append(f.states, visited{v, s.Visits[i]})
@@ -493,10 +494,9 @@ func (l *loader) restorePace(s *savedPace) error {
 		if p.ticker != nil {
 			return fmt.Errorf("%s has two paces", p.id())
 		}
-		p.ticker, p.column = t, int32(len(t.points))
-		t.points = append(t.points, p)
+		t.sit(p)
 		if p.regular {
-			p.required = true
+			t.seats[p.column].regular, t.seats[p.column].required = true, true
 			t.required++
 		}
 	}

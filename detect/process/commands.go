@@ -261,7 +261,8 @@ func (e *Engine) expire(clock int64) {
 			continue
 		}
 		c.waiting = false
-		if p.has && near(p.value, c.want) || p.time < c.since {
+		seen, _ := p.lastSeen()
+		if p.has && near(p.value, c.want) || seen < c.since {
 			// It was not reported since: that it is not, others tell.
 			continue
 		}

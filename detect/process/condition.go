@@ -16,7 +16,9 @@ type condition struct {
 	firstFrame  uint64
 	good        int
 	times, next uint64
-	points      []detect.PointRef
+	// held tells that the last report was as bad.
+	held   bool
+	points []detect.PointRef
 	// commanded tells that it began right after a command to the device.
 	commanded bool
 }
@@ -66,6 +68,7 @@ func (e *Engine) holdSince(p *point, s *detect.Sample, k *detect.Kind, bad bool,
 		if !bad {
 			return
 		}
+		e.rouse(p)
 		r := p.own()
 		r.alarms = append(r.alarms, condition{kind: k, since: since, firstFrame: s.Frame, next: 1})
 		c, at = &p.alarms[len(p.alarms)-1], len(p.alarms)-1
@@ -83,7 +86,7 @@ func (e *Engine) holdSince(p *point, s *detect.Sample, k *detect.Kind, bad bool,
 		p.own().alarms = slices.Delete(p.alarms, at, at+1)
 		return
 	}
-	c.good = 0
+	c.good, c.held = 0, true
 	c.times++
 	// A lasting condition is told again at its 1st, 2nd, 4th, 8th... sample.
 	if c.times < c.next {

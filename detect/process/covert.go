@@ -7,7 +7,6 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/weir-ics/weir/detect"
-	"github.com/weir-ics/weir/protocols"
 )
 
 // covert looks for values that carry something else than a measurement.
@@ -46,8 +45,10 @@ type payload struct {
 const (
 	payloadLength = 64
 	payloadRun    = 4
-	// A register whose values span less than payloadSpan carries too little.
+	// A register whose values span less than payloadSpan carries too little, and
+	// so does one that stays what it was more than maxSame times in a stretch.
 	payloadSpan = 256
+	maxSame     = payloadLength / 16
 )
 
 // add takes a value, and tells when a stretch was judged.
@@ -61,13 +62,15 @@ func (y *payload) add(v float64, s *detect.Sample) bool {
 			y.same++
 		}
 	}
-	// Moments about the first value keep the sums small.
-	c := v - y.first
-	y.sum += c
-	y.sum2 += c * c
-	y.sum3 += c * c * c
-	y.sum4 += c * c * c * c
-	y.low, y.high = math.Min(y.low, v), math.Max(y.high, v)
+	if y.same <= maxSame {
+		// Moments about the first value keep the sums small.
+		c := v - y.first
+		y.sum += c
+		y.sum2 += c * c
+		y.sum3 += c * c * c
+		y.sum4 += c * c * c * c
+		y.low, y.high = min(y.low, v), max(y.high, v)
+	}
 	y.last = v
 	y.n++
 	if y.n < payloadLength {
@@ -87,6 +90,25 @@ func (y *payload) add(v float64, s *detect.Sample) bool {
 	return true
 }
 
+// restful tells that a stretch which goes on with the same value does not look
+// like chance, nor did the last.
+func (y *payload) restful() bool { return !y.chance && payloadLength-y.n > maxSame-y.same }
+
+// repeat takes the last value n more times; see restful.
+func (y *payload) repeat(n int) {
+	if y.n == 0 {
+		return
+	}
+	n = min(n, payloadLength-y.n)
+	c, f := y.last-y.first, float64(n)
+	y.sum += f * c
+	y.sum2 += f * c * c
+	y.sum3 += f * c * c * c
+	y.sum4 += f * c * c * c * c
+	y.same += n
+	y.n = (y.n + n) % payloadLength
+}
+
 // looksLikeChance tests a stretch for being uniform, by its kurtosis (1.8 for
 // uniform values, 3 for normal ones), and without memory, by von Neumann's ratio
 // of successive differences (2 for independent values).
@@ -94,7 +116,7 @@ func (y *payload) looksLikeChance() bool {
 	n := float64(y.n)
 	mean := y.sum / n
 	variance := y.sum2/n - mean*mean
-	if y.high-y.low < payloadSpan || y.same > payloadLength/16 || variance <= 0 {
+	if y.high-y.low < payloadSpan || y.same > maxSame || variance <= 0 {
 		return false
 	}
 	fourth := y.sum4/n - 4*mean*y.sum3/n + 6*mean*mean*y.sum2/n - 3*mean*mean*mean*mean
@@ -123,20 +145,19 @@ const digitLength = 256
 
 // judgeCovert takes a report in.
 func (e *Engine) judgeCovert(p *point, s *detect.Sample) {
-	if p.series.Kind != protocols.KindInputRegister && p.series.Kind != protocols.KindHoldingRegister {
-		return
-	}
 	if p.covert == nil {
-		if !raw(p.series.Type) {
-			return
-		}
-		if p.tally != nil && p.tally.nStates <= maxStates || p.profile.knows(s.Value) {
+		if !p.raw || p.has && p.value == s.Value || p.tally != nil && p.tally.nStates <= maxStates || p.profile.knows(s.Value) {
 			return // memory only for what moves
 		}
 		p.own().covert = new(covert)
 	}
+	if !p.register {
+		return
+	}
 	c := p.covert
-	if raw(p.series.Type) && c.payload.add(s.Value, s) {
+	// A stretch begins where the value moves.
+	begun := c.payload.n > 0 || c.payload.chance || s.Value != c.payload.last || p.alarming(KindCovert)
+	if p.raw && begun && c.payload.add(s.Value, s) {
 		e.judgePayload(p, s)
 	}
 	if d := c.digits; d != nil && e.watching && s.Value != d.held {

@@ -60,11 +60,13 @@ func (e *Engine) judgeRow(r *relation, t *ticker) {
 	if worst <= release {
 		a.doubt = 0
 	} else if a.doubt == 0 {
-		a.doubt, a.doubtFrame = t.start, r.members[lead].point.frame
+		a.doubt = t.start
+		_, a.doubtFrame = r.members[lead].point.lastSeen()
 	}
 	frame := uint64(0)
 	for j := range r.members {
-		frame = max(frame, r.members[j].point.frame)
+		_, seen := r.members[j].point.lastSeen()
+		frame = max(frame, seen)
 	}
 	at := e.clock
 	if !a.active {
@@ -76,6 +78,7 @@ func (e *Engine) judgeRow(r *relation, t *ticker) {
 			}
 			return
 		}
+		e.rouseAll(r)
 		*a = relationAlarm{active: true, lead: lead, doubt: a.doubt, doubtFrame: a.doubtFrame}
 		a.commanded = r.stirred || e.relationExplained(r, a.doubt)
 		r.stirred, r.calm = false, 0
@@ -90,6 +93,7 @@ func (e *Engine) judgeRow(r *relation, t *ticker) {
 		f.Clear = true
 		f.Title = "The values of " + r.members[a.lead].point.name() + " and its neighbours agree again"
 		e.findings = append(e.findings, f)
+		e.rouseAll(r)
 		a.active = false
 		return
 	}

@@ -35,6 +35,14 @@ type Engine struct {
 	room room
 	// commanded is when each device was last given a command.
 	commanded map[netip.Addr]int64
+	// blocks are what is reported together. seating grows with each change of
+	// who has which column of which ticker.
+	blocks  []*block
+	seating uint64
+	sample  detect.Sample // in work
+	rounds  []round       // in work
+	// looked is there so that LookAhead is not left out.
+	looked uint32
 }
 
 // Stats count what an Engine did.
@@ -122,30 +130,61 @@ func (e *Engine) Watching() bool { return e.watching }
 // point was when it was last judged, and the range that was expected. Samples
 // have to come in the order of their frames. The cost is O(1), amortised.
 func (e *Engine) Observe(s *detect.Sample) {
-	clock := max(s.Clock, e.clock)
-	if s.Clock == 0 {
-		clock = max(s.Time, e.clock)
+	e.arrive(s.Clock, s.Time)
+	p := e.take(s)
+	if p == nil || s.Access != protocols.AccessReport {
+		return
 	}
+	if p.ticker != nil {
+		e.update(p.ticker, []int32{p.column})
+	}
+	s.Judged, s.Score, s.Low, s.High = p.judgement()
+}
+
+// Judgement fills in the judgement of a sample that was taken in as part of a
+// reading.
+func (e *Engine) Judgement(s *detect.Sample) {
+	if s.Access != protocols.AccessReport {
+		return
+	}
+	if p := e.point(s.Series); p != nil {
+		s.Judged, s.Score, s.Low, s.High = p.judgement()
+	}
+}
+
+// arrive moves the watermark to where a message puts it.
+func (e *Engine) arrive(clock, at int64) {
+	if clock == 0 {
+		clock = at
+	}
+	clock = max(clock, e.clock)
 	if e.start == 0 {
 		e.start = clock
 	}
 	e.advance(clock)
+}
+
+// take takes in a value by itself, and returns its point; nil if there is none.
+func (e *Engine) take(s *detect.Sample) *point {
 	p := e.point(s.Series)
 	if p == nil {
 		e.stats.Refused++
-		return
+		return nil
 	}
 	if s.Access == protocols.AccessWrite || s.Access == protocols.AccessOperate {
 		e.stats.Commands++
 		e.command(p, s)
-		return
+		return p
 	}
 	e.stats.Samples++
 	if math.IsNaN(s.Value) || math.IsInf(s.Value, 0) {
-		return
+		return nil
 	}
-	e.report(p, s)
-	s.Judged, s.Score, s.Low, s.High = p.judgement()
+	e.catchUp(p)
+	if same := e.report(p, s); p.block != nil {
+		e.lull(p, p.block.count, same)
+	}
+	return p
 }
 
 // Advance moves the watermark: timers up to clock fire.
@@ -166,12 +205,25 @@ func (e *Engine) Findings(out []detect.Finding) []detect.Finding {
 
 // point finds or makes the point of a series.
 func (e *Engine) point(s *detect.Series) *point {
-	if p, ok := s.Model.(*point); ok && p.engine == e && !p.retired {
-		return p
+	switch m := s.Model.(type) {
+	case *point:
+		if m.engine == e && !m.retired {
+			return m
+		}
+	case *source:
+		if p := m.point; p.engine == e && !p.retired {
+			return p
+		}
 	}
 	p := e.find(s)
-	if p != nil {
-		p.engine, s.Model = e, p
+	if p == nil {
+		return nil
+	}
+	p.engine = e
+	if p.series == s {
+		s.Model = p
+	} else {
+		e.shareSeries(p, s)
 	}
 	return p
 }
@@ -247,15 +299,26 @@ func (e *Engine) settle() {
 		return
 	}
 	e.watching = true
+	e.drop() // what is learned of must be whole
 	e.fit()
 }
 
-// report takes in what a device says a point is.
-func (e *Engine) report(p *point, s *detect.Sample) {
+// report takes in what a device says a point is. It tells whether that is what
+// it said before.
+func (e *Engine) report(p *point, s *detect.Sample) (same bool) {
 	was, had := p.value, p.has
+	same = had && s.Value == was && s.Flags == p.flags && s.HasFlags == p.hasFlags
 	if !had {
 		// Of the time before, nothing is known: no value has lasted since then.
 		p.changed = s.Time
+	}
+	if p.shared {
+		if x, ok := s.Series.Model.(*source); ok {
+			x.value, x.flags, x.hasFlags = s.Value, s.Flags, s.HasFlags
+		}
+	}
+	for i := range p.alarms {
+		p.alarms[i].held = false
 	}
 	if p.tally != nil {
 		p.tally.observe(p, s)
@@ -270,12 +333,10 @@ func (e *Engine) report(p *point, s *detect.Sample) {
 	if s.Value != was {
 		p.changed = s.Time
 	}
-	p.has, p.value = true, s.Value
+	p.has, p.value, p.flags, p.hasFlags = true, s.Value, s.Flags, s.HasFlags
 	p.time, p.frame, p.client = s.Time, s.Frame, s.Client
 	e.pace(p, s.Time)
-	if p.ticker != nil {
-		e.update(p.ticker, p)
-	}
+	return same
 }
 
 // sorted returns the points in the order of their keys.

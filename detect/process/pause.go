@@ -17,6 +17,7 @@ func (e *Engine) Pause() {
 // of each point is judged by itself and not against the one before the pause: a
 // level may be elsewhere by now, and a command may have been the cause.
 func (e *Engine) Resume(at int64) {
+	e.drop()
 	for _, p := range e.order {
 		p.has, p.changed = false, at
 		if p.profile != nil {

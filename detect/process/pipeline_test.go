@@ -22,10 +22,13 @@ import (
 // sensor is what stands between the packets and the process alarms: the
 // extractor, which infers the types of registers, and the engine.
 type sensor struct {
-	extractor   *tags.Extractor
-	engine      *process.Engine
-	watchAt     int64
-	samples     []detect.Sample
+	extractor *tags.Extractor
+	engine    *process.Engine
+	watchAt   int64
+	// plain makes every value be given to the engine.
+	plain       bool
+	readings    tags.Readings
+	values      []detect.Value
 	raised      map[string]int64
 	intervals   []score.Interval
 	kinds       map[string]int
@@ -47,11 +50,7 @@ func (s *sensor) observe(e *protocols.Event) {
 	if s.watchAt != 0 && e.Clock >= s.watchAt {
 		s.watch(s.watchAt)
 	}
-	s.samples = s.samples[:0]
-	s.extractor.Observe(e, &s.samples)
-	for i := range s.samples {
-		s.engine.Observe(&s.samples[i])
-	}
+	s.read(e)
 	s.last = max(s.last, e.Clock)
 	for _, f := range s.engine.Findings(nil) {
 		s.log = append(s.log, f)
@@ -65,6 +64,30 @@ func (s *sensor) observe(e *protocols.Event) {
 			s.raised[id] = f.Time
 			s.kinds[f.Kind.Name]++
 		}
+	}
+}
+
+// read gives the values of e to the engine.
+func (s *sensor) read(e *protocols.Event) {
+	s.readings.Reset()
+	s.readings.Each = s.plain
+	s.extractor.Read(e, &s.readings)
+	values := s.readings.Values
+	if !s.plain {
+		for i := range s.readings.Readings {
+			r := &s.readings.Readings[i]
+			s.engine.LookAhead(values)
+			s.engine.Read(r, values[:r.Values])
+			values = values[r.Values:]
+		}
+		return
+	}
+	s.values = s.values[:0]
+	for _, x := range s.readings.Samples {
+		s.values = append(s.values, detect.Value{Series: x.Series, Value: x.Value, Access: x.Access, Flags: x.Flags, HasFlags: x.HasFlags})
+	}
+	if len(s.values) > 0 {
+		s.engine.Read(&detect.Reading{Time: e.Time, Clock: e.Clock, Frame: e.Frame, Client: e.Client().IP, Values: len(s.values)}, s.values)
 	}
 }
 

@@ -8,39 +8,46 @@ import (
 	"github.com/weir-ics/weir/protocols"
 )
 
-// point is one value that a device reports, and what is known of it.
+// point is one value that a device reports, and what is known of it. What each
+// report touches comes first, to be in two cache lines.
 type point struct {
-	series *detect.Series
-
 	// The value now: has tells that there was one; changed is when it last
-	// became another.
+	// became another. flags are its quality flags, if there are any.
 	value         float64
 	time, changed int64
 	frame         uint64
-	client        netip.Addr
 	has           bool
+	flags         uint8
+	hasFlags      bool
+	// register tells that it is one, raw that it is read as it is on the wire.
+	register, raw bool
 	// Pace, as far as it is known.
 	paced, regular bool
-	interval       int64
-	ticker         *ticker
-	// engine is whose point it is: a Series remembers its point.
-	engine *Engine
+	// retired tells that another point took its place.
+	retired bool
+	// block and place are what it is reported with, if it is reported in no
+	// other way; shared tells that it is reported in several.
+	shared bool
+	// obeying is in how many more rows the point is what it was commanded to be.
+	obeying uint8
+	// relation and member are where it is related to others.
+	member int16
+	place  int32
+	block  *block
 	// tally is there while learning, profile once there is something to judge
 	// by.
 	tally   *tally
 	profile *profile
-	// relation and member are where it is related to others.
-	relation *relation
-	member   int16
-	// obeying is in how many more rows the point is what it was commanded to be.
-	obeying  uint8
-	missed   uint8
-	column   int32
-	epoch    uint32
-	required bool
-	// retired tells that another point took its place.
-	retired bool
 	*rare
+	relation *relation
+	interval int64
+	// engine is whose point it is: a Series remembers its point.
+	engine *Engine
+	ticker *ticker
+	column int32
+
+	series *detect.Series
+	client netip.Addr
 }
 
 // rare is what most points do not have: it is noRare until own is asked to make
@@ -57,7 +64,18 @@ type rare struct {
 // noRare stands for that of all points that have none. It is never written.
 var noRare = new(rare)
 
-func newPoint(s *detect.Series) *point { return &point{series: s, rare: noRare} }
+func newPoint(s *detect.Series) *point {
+	p := &point{series: s, rare: noRare}
+	p.classify()
+	return p
+}
+
+// classify keeps what its series tells of it.
+func (p *point) classify() {
+	k := p.series.Kind
+	p.register = k == protocols.KindInputRegister || k == protocols.KindHoldingRegister
+	p.raw = p.register && raw(p.series.Type)
+}
 
 // own is what p has of the rare, to be written.
 func (p *point) own() *rare {

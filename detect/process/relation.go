@@ -583,7 +583,7 @@ func (m *member) test(x []float64, z float64, follow following) {
 		m.bias += m.pace * cut(residual-m.lean, 1)
 	}
 	m.ratio = 0
-	if m.point.missed >= missing || !m.point.has {
+	if m.point.absent() || !m.point.has {
 		// It is not reported any more; others tell that.
 		residual = 0
 	}

@@ -15,6 +15,8 @@ func (e *Engine) Retype(raw []*detect.Series, typed *detect.Series, decode func(
 	if e.watching || len(raw) == 0 || len(raw) > 4 {
 		return
 	}
+	e.drop()
+	e.seating++
 	var parts []*point
 	for _, s := range raw {
 		if p := e.points.get(keyOf(s)); p != nil && p.tally != nil && p.series.Type == s.Type {
@@ -70,13 +72,14 @@ func (p *point) retype(t *ticker, parts []*point, decode func([]uint16) float64)
 		recorded = recorded && !h.columns[o.column].refused
 	}
 	c := column{values: make([]float32, len(h.times))}
-	p.ticker, p.column = t, int32(len(t.points))
-	p.paced, p.regular, p.interval, p.epoch = first.paced, first.regular, first.interval, first.epoch
-	if first.required {
+	t.sit(p)
+	p.paced, p.regular, p.interval = first.paced, first.regular, first.interval
+	was := t.seats[first.column]
+	t.seats[p.column] = seat{epoch: was.epoch, regular: was.regular, required: was.required}
+	if was.required {
 		// Its part goes on being waited for through p.
-		p.required = true
 		t.required++
-		if t.open && p.epoch == t.epoch {
+		if t.open && was.epoch == t.epoch {
 			t.seen++
 		}
 	}
@@ -86,7 +89,6 @@ func (p *point) retype(t *ticker, parts []*point, decode func([]uint16) float64)
 		m.nStates = maxStates + 1
 		p.tally.motion, p.tally.n = m, first.tally.n
 		p.tally.first, p.tally.last = first.tally.first, first.tally.last
-		t.points = append(t.points, p)
 		h.columns = append(h.columns, column{refused: true})
 		return
 	}
@@ -121,6 +123,5 @@ func (p *point) retype(t *ticker, parts []*point, decode func([]uint16) float64)
 	}
 	// The tally counts rows; what the registers counted is the truth.
 	p.tally.n = max(p.tally.n, first.tally.n)
-	t.points = append(t.points, p)
 	h.columns = append(h.columns, c)
 }

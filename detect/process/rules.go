@@ -148,7 +148,7 @@ func (e *Engine) Rules() []string {
 
 // judgeRule holds the row of t against r.
 func (e *Engine) judgeRule(r *rule, t *ticker) {
-	if !r.state.has || !r.measure.has || r.state.missed >= missing || r.measure.missed >= missing {
+	if !r.state.has || !r.measure.has || r.state.absent() || r.measure.absent() {
 		return
 	}
 	sign := 1.0
@@ -157,7 +157,9 @@ func (e *Engine) judgeRule(r *rule, t *ticker) {
 	}
 	bad := sign*r.measure.value < sign*r.bound && !near(r.state.value, r.value)
 	at := e.clock
-	frame := max(r.state.frame, r.measure.frame)
+	_, frame := r.state.lastSeen()
+	_, other := r.measure.lastSeen()
+	frame = max(frame, other)
 	if !bad {
 		if r.active {
 			f := e.finding(r.state, &r.c, at, frame)

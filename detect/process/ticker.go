@@ -13,6 +13,8 @@ import (
 type ticker struct {
 	interval int64
 	points   []*point
+	// seats are what a round needs to know of each point.
+	seats []seat
 	// open tells that a round is under way, since start; it ends at deadline at
 	// the latest. epoch numbers rounds.
 	open            bool
@@ -29,6 +31,16 @@ type ticker struct {
 }
 
 const maxTickers = 32
+
+// seat is the place of a point in a round.
+type seat struct {
+	// epoch is the last round in which it was seen, missed in how many rounds
+	// since then it was not.
+	epoch  uint32
+	missed uint8
+	// regular tells that it keeps the pace, required that rounds wait for it.
+	regular, required bool
+}
 
 // pace finds out how often a point comes, and gives it to a ticker.
 func (e *Engine) pace(p *point, at int64) {
@@ -75,7 +87,7 @@ func (e *Engine) pace(p *point, at int64) {
 		e.join(t, p)
 	}
 	if regular {
-		p.required = true
+		t.seats[p.column].regular, t.seats[p.column].required = true, true
 		t.required++
 	}
 }
@@ -121,27 +133,38 @@ func (e *Engine) join(t *ticker, p *point) {
 	if e.watching {
 		return
 	}
-	p.ticker, p.column = t, int32(len(t.points))
-	t.points = append(t.points, p)
+	t.sit(p)
+	e.seating++
 	t.history.join(p.value)
 }
 
+// sit gives p a column of its own.
+func (t *ticker) sit(p *point) {
+	p.ticker, p.column = t, int32(len(t.points))
+	t.points = append(t.points, p)
+	t.seats = append(t.seats, seat{})
+}
+
+// absent tells that p has not been reported for so long that rows do not wait
+// for it.
+func (p *point) absent() bool { return p.ticker != nil && p.ticker.seats[p.column].missed >= missing }
+
 // leave makes the column of p empty.
 func (t *ticker) leave(p *point) {
-	if p.required {
-		p.required = false
+	if s := &t.seats[p.column]; s.required {
 		t.required--
-		if t.open && p.epoch == t.epoch {
+		if t.open && s.epoch == t.epoch {
 			t.seen--
 		}
 	}
+	t.seats[p.column] = seat{}
 	p.ticker = nil
 	t.points[p.column] = nil
 	t.history.drop(int(p.column))
 }
 
-// update takes in that p has a new value.
-func (e *Engine) update(t *ticker, p *point) {
+// update takes in that the points in some columns of t were reported.
+func (e *Engine) update(t *ticker, columns []int32) {
 	now := e.clock
 	if !t.open {
 		if t.lastStart != 0 && now-t.lastStart < t.interval/2 {
@@ -149,14 +172,21 @@ func (e *Engine) update(t *ticker, p *point) {
 			return
 		}
 		t.begin(now)
-	} else if p.epoch == t.epoch && now-t.start >= t.interval/2 {
-		e.closeRow(t)
-		t.begin(now)
+	} else if now-t.start >= t.interval/2 {
+		for _, c := range columns {
+			if t.seats[c].epoch == t.epoch {
+				e.closeRow(t)
+				t.begin(now)
+				break
+			}
+		}
 	}
-	if p.epoch != t.epoch {
-		p.epoch = t.epoch
-		if p.required {
-			t.seen++
+	for _, c := range columns {
+		if s := &t.seats[c]; s.epoch != t.epoch {
+			s.epoch = t.epoch
+			if s.required {
+				t.seen++
+			}
 		}
 	}
 	if t.required > 0 && t.seen >= t.required {
@@ -177,19 +207,20 @@ const missing = 3
 // closeRow ends a round: its row is learned or judged.
 func (e *Engine) closeRow(t *ticker) {
 	t.open = false
-	for _, p := range t.points {
+	for i := range t.seats {
+		s := &t.seats[i]
 		switch {
-		case p == nil || !p.regular:
-		case p.epoch == t.epoch:
-			if p.missed >= missing {
-				p.required = true
+		case !s.regular:
+		case s.epoch == t.epoch:
+			if s.missed >= missing {
+				s.required = true
 				t.required++
 			}
-			p.missed = 0
-		case p.missed < missing:
-			p.missed++
-			if p.missed == missing && p.required {
-				p.required = false
+			s.missed = 0
+		case s.missed < missing:
+			s.missed++
+			if s.missed == missing && s.required {
+				s.required = false
 				t.required--
 			}
 		}

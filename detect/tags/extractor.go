@@ -98,9 +98,26 @@ type table struct {
 	// at is the page last used, number its number.
 	at     *page
 	number uint32
+	// series is how many there are in it.
+	series int
+	spans  spans
 }
 
-type page [1 << pageBits]slot
+// page holds the slots of neighbouring addresses, and what was last reported
+// there: NaN, which is not even equal to itself, where that made no sample.
+type page struct {
+	slots  [1 << pageBits]slot
+	values [1 << pageBits]float64
+	flags  [1 << pageBits]uint16
+}
+
+func newPage() *page {
+	p := new(page)
+	for i := range p.values {
+		p.values[i] = math.NaN()
+	}
+	return p
+}
 
 // slot is what is known of one address.
 type slot struct {
@@ -167,10 +184,20 @@ func (x *Extractor) Stats() Stats { return x.stats }
 // commands of the client (see [detect.Sample.Access]). Echoes are left out, they
 // repeat a command. It costs no allocation once a point has been seen.
 func (x *Extractor) Observe(e *protocols.Event, out *[]detect.Sample) {
-	if len(e.Points) == 0 || e.Broadcast || e.Role == protocols.RoleNotice {
+	key, ok := keyOf(e)
+	if !ok {
 		return
 	}
-	key := tableKey{device: e.Server().IP, client: e.Client().IP, proto: e.Proto}
+	x.points(e, key, e.Points, x.learns(e), func(v found) { *out = append(*out, v.sample(e)) })
+}
+
+// keyOf is the table of the first value of e, but for its kind; ok tells whether
+// there are any.
+func keyOf(e *protocols.Event) (key tableKey, ok bool) {
+	if len(e.Points) == 0 || e.Broadcast || e.Role == protocols.RoleNotice {
+		return key, false
+	}
+	key = tableKey{device: e.Server().IP, client: e.Client().IP, proto: e.Proto}
 	switch e.Proto {
 	case protocols.ProtoModbus:
 		key.unit = uint16(e.Unit)
@@ -180,10 +207,37 @@ func (x *Extractor) Observe(e *protocols.Event, out *[]detect.Sample) {
 			key.unit = e.Destination
 		}
 	default:
-		return
+		return key, false
 	}
-	learning := x.settings.Learn && (x.settings.Until == nil || e.Clock < x.settings.Until())
-	points := e.Points
+	return key, true
+}
+
+// learns tells whether types are inferred from e.
+func (x *Extractor) learns(e *protocols.Event) bool {
+	return x.settings.Learn && (x.settings.Until == nil || e.Clock < x.settings.Until())
+}
+
+// found is a value that was found in a message.
+type found struct {
+	slot  *slot
+	point *protocols.Point
+	value float64
+}
+
+func (v found) sample(e *protocols.Event) detect.Sample {
+	p := v.point
+	s := detect.Sample{
+		Series: v.slot.series, Time: e.Time, Clock: e.Clock, Frame: e.Frame, Client: e.Client().IP,
+		Access: p.Access, Value: v.value, Flags: p.Flags, HasFlags: p.Has&protocols.HasFlags != 0,
+	}
+	if p.Has&protocols.HasTime != 0 {
+		s.DeviceTime = p.Time
+	}
+	return s
+}
+
+// points gives each value of points to give.
+func (x *Extractor) points(e *protocols.Event, key tableKey, points []protocols.Point, learning bool, give func(found)) {
 	for i := 0; i < len(points); {
 		p := &points[i]
 		if p.Has&protocols.HasValue == 0 || p.Kind >= protocols.NumPointKinds || !extracted[p.Kind] {
@@ -197,38 +251,43 @@ func (x *Extractor) Observe(e *protocols.Event, out *[]detect.Sample) {
 			continue
 		}
 		key.kind = p.Kind
-		s := x.slot(key, p.Index)
+		s, page := x.slot(key, p.Index)
 		if s.state == slotNew {
 			x.open(key, p.Index, s)
 		}
 		if learning && s.learning && p.Access == protocols.AccessReport {
 			x.learn(key, points, i)
 		}
+		n := 1
 		switch s.state {
 		case slotRefused:
 			x.stats.Refused++
-			i++
 		case slotInner:
 			// The value's first register is not in the message.
 			x.stats.Partial++
-			i++
+			forget(page, p)
 		default:
-			i += x.value(e, points, i, s, out)
+			n = x.value(key, points, i, s, page, give)
 		}
+		i += n
 	}
 }
 
-// value appends the sample that starts at points[i], and returns how many points
-// it took.
-func (x *Extractor) value(e *protocols.Event, points []protocols.Point, i int, s *slot, out *[]detect.Sample) int {
+// value gives out the value that starts at points[i], and returns how many
+// points it took.
+func (x *Extractor) value(key tableKey, points []protocols.Point, i int, s *slot, page *page, give func(found)) int {
 	p := &points[i]
 	v, n := p.Value, 1
-	if e.Proto == protocols.ProtoModbus && (p.Kind == protocols.KindInputRegister || p.Kind == protocols.KindHoldingRegister) {
+	if isRegister(p.Kind) && key.proto == protocols.ProtoModbus {
 		n = s.encoding.Type.Registers()
 		var r [4]uint16
 		for k := range n {
 			if i+k >= len(points) || points[i+k].Kind != p.Kind || points[i+k].Index != p.Index+uint32(k) || points[i+k].Access != p.Access {
 				x.stats.Partial++
+				for j := range k {
+					_, page := x.slot(key, p.Index+uint32(j))
+					forget(page, &points[i+j])
+				}
 				return k
 			}
 			r[k] = uint16(points[i+k].Value)
@@ -238,47 +297,80 @@ func (x *Extractor) value(e *protocols.Event, points []protocols.Point, i int, s
 	v = v*s.scale + s.offset
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		x.stats.NotNumbers++
+		for j := range n {
+			_, page := x.slot(key, p.Index+uint32(j))
+			forget(page, &points[i+j])
+		}
 		return n
 	}
+	if p.Access == protocols.AccessReport {
+		remember(page, p)
+		for j := 1; j < n; j++ {
+			_, page := x.slot(key, p.Index+uint32(j))
+			remember(page, &points[i+j])
+		}
+	}
 	x.stats.Samples++
-	sample := detect.Sample{
-		Series: s.series, Time: e.Time, Clock: e.Clock, Frame: e.Frame, Client: e.Client().IP,
-		Access: p.Access, Value: v, Flags: p.Flags, HasFlags: p.Has&protocols.HasFlags != 0,
-	}
-	if p.Has&protocols.HasTime != 0 {
-		sample.DeviceTime = p.Time
-	}
-	*out = append(*out, sample)
+	give(found{s, p, v})
 	return n
 }
 
-// slot finds the place of an address, and makes it if it is new.
-func (x *Extractor) slot(key tableKey, index uint32) *slot {
+// remember keeps what was reported at an address.
+func remember(page *page, p *protocols.Point) {
+	if page != nil {
+		page.values[p.Index&(1<<pageBits-1)], page.flags[p.Index&(1<<pageBits-1)] = p.Value, flagsOf(p)
+	}
+}
+
+// forget lets go of it: what is reported next is new.
+func forget(page *page, p *protocols.Point) {
+	if page != nil && p.Access == protocols.AccessReport {
+		page.values[p.Index&(1<<pageBits-1)] = math.NaN()
+	}
+}
+
+// flagsOf is the flag octet, and whether there is one.
+func flagsOf(p *protocols.Point) uint16 {
+	return uint16(p.Flags)<<8 | uint16(p.Has&protocols.HasFlags)
+}
+
+// table finds a table, and makes it if it is new and there is room.
+func (x *Extractor) table(key tableKey) *table {
 	t := x.last
 	if t == nil || key != x.lastKey {
 		t = x.tables[key]
 		if t == nil {
 			if x.refuses() {
-				return &refused
+				return nil
 			}
 			t = &table{pages: make(map[uint32]*page)}
 			x.tables[key] = t
 		}
 		x.lastKey, x.last = key, t
 	}
+	return t
+}
+
+// slot finds the place of an address and its page, and makes them if they are
+// new.
+func (x *Extractor) slot(key tableKey, index uint32) (*slot, *page) {
+	t := x.table(key)
+	if t == nil {
+		return &refused, nil
+	}
 	number := index >> pageBits
 	if t.at == nil || t.number != number {
 		p := t.pages[number]
 		if p == nil {
 			if x.refuses() {
-				return &refused
+				return &refused, nil
 			}
-			p = new(page)
+			p = newPage()
 			t.pages[number] = p
 		}
 		t.at, t.number = p, number
 	}
-	return &t.at[index&(1<<pageBits-1)]
+	return &t.at.slots[index&(1<<pageBits-1)], t.at
 }
 
 // refused stands for every address beyond the cap. It is never written.
@@ -297,6 +389,7 @@ func (x *Extractor) open(key tableKey, index uint32, s *slot) {
 		return
 	}
 	x.series++
+	x.table(key).series++
 	x.stats.Series++
 	s.state = slotValue
 	s.series, s.encoding, s.scale, s.offset = newSeries(&x.labels, key, index, tag)

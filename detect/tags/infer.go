@@ -447,11 +447,6 @@ type Retyped struct {
 // returns, in order, the series that take the place of raw ones, so that what
 // was learned of the raw ones can be carried over.
 func (x *Extractor) Adopt(list *List) []Retyped {
-	if list == x.list {
-		// Nothing was inferred; a large list costs a look-up a tag and extractor.
-		x.lessons, x.lesson, x.settings.Learn = nil, nil, false
-		return nil
-	}
 	type deviceTable struct {
 		device netip.Addr
 		unit   uint16
@@ -486,14 +481,15 @@ func (t *table) adopt(labels *detect.Labels, key tableKey, tag Tag) (Retyped, bo
 	slots := make([]*slot, 0, 4)
 	var raw []*detect.Series
 	for a := tag.Address; a <= tag.Last(); a++ {
-		if p := t.pages[a>>pageBits]; p != nil && p[a&(1<<pageBits-1)].state == slotValue {
-			s := &p[a&(1<<pageBits-1)]
+		if p := t.pages[a>>pageBits]; p != nil && p.slots[a&(1<<pageBits-1)].state == slotValue {
+			s := &p.slots[a&(1<<pageBits-1)]
 			slots = append(slots, s)
 			raw = append(raw, s.series)
 		} else {
 			slots = append(slots, nil)
 		}
 	}
+	t.spans = spans{} // they hold other series now
 	first := slots[0]
 	if first != nil && tag.Name == "" && tag.Encoding.String() == first.series.Type && tag.Scale == 1 && tag.Offset == 0 {
 		return Retyped{}, false // it is read like that already
