@@ -2,29 +2,30 @@ package wire
 
 import (
 	"bufio"
-	"encoding/binary"
 	"fmt"
 	"io"
+	"time"
+
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+	"github.com/google/gopacket/pcapgo"
 )
 
 // PcapWriter writes the classic pcap file format with nanosecond times, link
 // type Ethernet.
 type PcapWriter struct {
-	w      *bufio.Writer
-	header [16]byte
+	buffer *bufio.Writer
+	file   *pcapgo.Writer
 }
+
+// snapLength is the longest frame that the file header allows, as tcpdump has it.
+const snapLength = 262144
 
 // NewPcapWriter writes the file header to w. Flush must be called at the end.
 func NewPcapWriter(w io.Writer) (*PcapWriter, error) {
-	p := &PcapWriter{w: bufio.NewWriterSize(w, 1<<18)}
-	h := make([]byte, 0, 24)
-	h = binary.LittleEndian.AppendUint32(h, 0xa1b23c4d) // nanosecond magic
-	h = binary.LittleEndian.AppendUint16(h, 2)
-	h = binary.LittleEndian.AppendUint16(h, 4)
-	h = append(h, 0, 0, 0, 0, 0, 0, 0, 0)
-	h = binary.LittleEndian.AppendUint32(h, 262144)
-	h = binary.LittleEndian.AppendUint32(h, 1)
-	if _, err := p.w.Write(h); err != nil {
+	p := &PcapWriter{buffer: bufio.NewWriterSize(w, 1<<18)}
+	p.file = pcapgo.NewWriterNanos(p.buffer)
+	if err := p.file.WriteFileHeader(snapLength, layers.LinkTypeEthernet); err != nil {
 		return nil, fmt.Errorf("write pcap header: %w", err)
 	}
 	return p, nil
@@ -32,15 +33,8 @@ func NewPcapWriter(w io.Writer) (*PcapWriter, error) {
 
 // Write writes one frame captured at t, in nanoseconds since the Unix epoch.
 func (p *PcapWriter) Write(t int64, frame []byte) error {
-	h := p.header[:]
-	binary.LittleEndian.PutUint32(h, uint32(t/1e9))
-	binary.LittleEndian.PutUint32(h[4:], uint32(t%1e9))
-	binary.LittleEndian.PutUint32(h[8:], uint32(len(frame)))
-	binary.LittleEndian.PutUint32(h[12:], uint32(len(frame)))
-	if _, err := p.w.Write(h); err != nil {
-		return fmt.Errorf("write pcap record: %w", err)
-	}
-	if _, err := p.w.Write(frame); err != nil {
+	info := gopacket.CaptureInfo{Timestamp: time.Unix(0, t), CaptureLength: len(frame), Length: len(frame)}
+	if err := p.file.WritePacket(info, frame); err != nil {
 		return fmt.Errorf("write pcap record: %w", err)
 	}
 	return nil
@@ -48,7 +42,7 @@ func (p *PcapWriter) Write(t int64, frame []byte) error {
 
 // Flush writes what is still buffered.
 func (p *PcapWriter) Flush() error {
-	if err := p.w.Flush(); err != nil {
+	if err := p.buffer.Flush(); err != nil {
 		return fmt.Errorf("write pcap: %w", err)
 	}
 	return nil
