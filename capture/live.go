@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -68,11 +67,11 @@ type Live struct {
 	rings      []*ring
 	frame      uint64
 	clock      int64
-	stopped    int64 // when ctx was cancelled, 0 while it is not
+	opened     time.Time
+	stopped    time.Time // when ctx was cancelled, zero while it is not
 	ended      bool
 	nap        *time.Timer
 	pressure   pressure
-	pressed    atomic.Bool
 }
 
 // liveInterface is an interface that is listened on.
@@ -119,7 +118,7 @@ func OpenLive(opts LiveOptions) (*Live, error) {
 	if len(opts.Interfaces) == 0 {
 		return nil, errors.New("capture: no interface is named; there are " + interfaceNames())
 	}
-	s := &Live{opts: opts, nap: time.NewTimer(0)}
+	s := &Live{opts: opts, opened: time.Now(), nap: time.NewTimer(0)}
 	for i, name := range opts.Interfaces {
 		for _, before := range opts.Interfaces[:i] {
 			if name == before {
@@ -207,9 +206,6 @@ func (s *Live) Counters() (c SourceCounters) {
 	return c
 }
 
-// Pressed tells whether the last batch was marked as [Batch.Pressed].
-func (s *Live) Pressed() bool { return s.pressed.Load() }
-
 // Close ends the capture. No batch may be in use any more.
 func (s *Live) Close() {
 	for _, r := range s.rings {
@@ -231,7 +227,7 @@ const maxStepBack = time.Hour
 // napTime is how long Read sleeps where no ring has a block for it. It does not
 // wait to be woken, because the kernel would do so for every block, and at once
 // while a batch still has the last one.
-const napTime = 5 * time.Millisecond
+const napTime = 10 * time.Millisecond
 
 // Read gives the packets that came, and waits for no longer than the batch
 // time. Where there are several rings, their packets are put in order of time.
@@ -248,23 +244,22 @@ func (s *Live) Read(ctx context.Context, b *Batch) error {
 	for _, r := range s.rings {
 		r.begin()
 	}
-	var start int64
+	// What is between two of these does not depend on what is done to the clock.
+	start := time.Now()
 	for {
-		now := time.Now().UnixNano()
-		if start == 0 {
-			start = now
-		}
+		moment := time.Now()
+		now := moment.UnixNano()
 		if s.clock-now > int64(maxStepBack) {
 			return fmt.Errorf("capture: the system clock went back by %s; begin again", time.Duration(s.clock-now).Round(time.Second))
 		}
-		if s.stopped == 0 && ctx.Err() != nil {
-			s.stopped = now
+		if s.stopped.IsZero() && ctx.Err() != nil {
+			s.stopped = moment
 			for _, r := range s.rings {
 				r.stop()
 			}
 		}
 		silence := now - s.lag()
-		if s.stopped != 0 && silence > s.stopped {
+		if !s.stopped.IsZero() && int64(moment.Sub(s.stopped)) > s.lag() {
 			silence = never // nothing more can come
 		}
 		full := s.merge(b, silence)
@@ -273,13 +268,12 @@ func (s *Live) Read(ctx context.Context, b *Batch) error {
 		switch {
 		case s.ended && len(b.Packets) == 0:
 			return io.EOF
-		case full || s.ended || now-start >= int64(s.opts.BatchTime):
+		case full || s.ended || moment.Sub(start) >= s.opts.BatchTime:
 			if drained && silence != never {
 				s.clock = max(s.clock, silence)
 			}
 			b.Clock = s.clock
-			b.Pressed = s.pressure.judge(s.used(), now)
-			s.pressed.Store(b.Pressed)
+			b.Pressed = s.pressure.judge(s.used(), moment.Sub(s.opened))
 			return nil
 		}
 		for _, r := range s.rings {
@@ -288,7 +282,7 @@ func (s *Live) Read(ctx context.Context, b *Batch) error {
 			}
 		}
 		s.nap.Reset(napTime)
-		if s.stopped != 0 {
+		if !s.stopped.IsZero() {
 			<-s.nap.C
 			continue
 		}

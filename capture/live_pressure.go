@@ -7,8 +7,9 @@ import "time"
 // what the ring was made for. It is over when no more than a quarter was in use
 // for a while, so that it does not go on and off with every burst.
 type pressure struct {
-	on    bool
-	since int64 // since when there is room, 0 while there is not
+	on   bool
+	room bool          // there is room, since
+	from time.Duration // this moment
 }
 
 const (
@@ -18,17 +19,17 @@ const (
 	pressedFor = 10 * time.Second
 )
 
-// judge takes in how full the fullest ring is (0 to 1) at a time, and tells
+// judge takes in how full the fullest ring is (0 to 1) at a moment, and tells
 // whether there is pressure.
-func (p *pressure) judge(used float64, now int64) bool {
+func (p *pressure) judge(used float64, now time.Duration) bool {
 	switch {
 	case used >= pressedFrom:
-		p.on, p.since = true, 0
+		p.on, p.room = true, false
 	case used > pressedBelow:
-		p.since = 0
-	case p.since == 0:
-		p.since = now
-	case now-p.since >= int64(pressedFor):
+		p.room = false
+	case !p.room:
+		p.room, p.from = true, now
+	case now-p.from >= pressedFor:
 		p.on = false
 	}
 	return p.on

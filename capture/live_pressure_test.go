@@ -29,7 +29,7 @@ func TestPressureBeginsAtHalfARingAndIsOverAfterTenQuietSeconds(t *testing.T) {
 		{36.9, 0, true},
 		{37, 0, false},
 	} {
-		if got := p.judge(tt.used, int64(tt.second*float64(time.Second))); got != tt.want {
+		if got := p.judge(tt.used, time.Duration(tt.second*float64(time.Second))); got != tt.want {
 			t.Errorf("second %v, %.2f used: %v, want %v", tt.second, tt.used, got, tt.want)
 		}
 	}

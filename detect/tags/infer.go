@@ -447,6 +447,11 @@ type Retyped struct {
 // returns, in order, the series that take the place of raw ones, so that what
 // was learned of the raw ones can be carried over.
 func (x *Extractor) Adopt(list *List) []Retyped {
+	if list == x.list {
+		// Nothing was inferred; a large list costs a look-up a tag and extractor.
+		x.lessons, x.lesson, x.settings.Learn = nil, nil, false
+		return nil
+	}
 	type deviceTable struct {
 		device netip.Addr
 		unit   uint16
