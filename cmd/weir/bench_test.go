@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,12 +83,17 @@ func TestAPacketOfALearnedPlantCostsNoAllocation(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates")
 	}
-	for _, kind := range []string{"modbus", "dnp3"} {
+	for _, kind := range []string{"modbus", "dnp3", "dnp3+process"} {
+		kind, process := strings.CutSuffix(kind, "+process")
 		for _, workers := range []int{1, 2} {
-			t.Run(fmt.Sprintf("%s with %d workers", kind, workers), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s with %d workers, process %v", kind, workers, process), func(t *testing.T) {
 				const packets, warm = 400_000, 200_000
 				path := loadFile(t, plant.Load{Kind: kind, Packets: packets})
-				p := newReplayPipeline(t, detect.LearnOnly(), workers, false)
+				schedule := detect.LearnOnly()
+				if process {
+					schedule = detect.LearnFor(time.Minute)
+				}
+				p := newReplayPipeline(t, schedule, workers, process)
 				var mem runtime.MemStats
 				var was uint64
 				var batches []uint64
