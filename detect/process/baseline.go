@@ -107,21 +107,28 @@ type savedRelation struct {
 	Seconds float64       `json:"seconds"`
 	Members []savedMember `json:"members,omitempty"`
 	// After one of Switches changed, Unsettled rows are not judged.
-	Switches  []int `json:"switches,omitempty"`
-	Unsettled int   `json:"unsettled,omitempty"`
+	Switches []int       `json:"switches,omitempty"`
+	Joint    *savedJoint `json:"joint,omitempty"`
+	// Factor is that of the joint distance.
+	Factor    []float32 `json:"factor,omitempty"`
+	Unsettled int       `json:"unsettled,omitempty"`
 }
 
 type savedMember struct {
-	Point    int       `json:"point"`
-	Mean     float64   `json:"mean"`
-	Spread   float64   `json:"spread"`
-	Drifting bool      `json:"drifting,omitempty"`
-	Scale    float64   `json:"scale"`
-	Lean     float64   `json:"lean"`
-	Bias     float64   `json:"bias,omitempty"`
-	Limits   []float64 `json:"limits"`
-	Clips    []float64 `json:"clips"`
-	Weights  []float32 `json:"weights,omitempty"`
+	Point    int          `json:"point"`
+	Mean     float64      `json:"mean"`
+	Spread   float64      `json:"spread"`
+	Drifting bool         `json:"drifting,omitempty"`
+	Scale    float64      `json:"scale"`
+	Lean     float64      `json:"lean"`
+	Bias     float64      `json:"bias,omitempty"`
+	Limits   []float64    `json:"limits"`
+	Clips    []float64    `json:"clips"`
+	Sum      float64      `json:"sum,omitempty"`
+	Weights  []float32    `json:"weights,omitempty"`
+	Anchor   *savedAnchor `json:"anchor,omitempty"`
+	// Tied are the weights of the anchor.
+	Tied []float32 `json:"tied,omitempty"`
 }
 
 type savedRule struct {
@@ -223,13 +230,16 @@ func (t *ticker) save(places map[*point]int) savedPace {
 		x := savedRelation{Daily: r.daily, Rows: r.rows, Seconds: r.seconds}
 		for _, m := range r.members {
 			x.Members = append(x.Members, savedMember{Point: places[m.point], Mean: m.mean, Spread: m.spread, Drifting: m.drifting,
-				Scale: m.scale, Lean: m.lean, Bias: m.bias, Limits: m.limits[:], Clips: m.clips[:], Weights: m.weights})
+				Scale: m.scale, Lean: m.lean, Bias: m.bias, Limits: m.limits[:], Clips: m.clips[:], Sum: m.sums.limit, Weights: m.weights})
+			last := &x.Members[len(x.Members)-1]
+			last.Anchor, last.Tied = m.anchor.save()
 		}
 		if x.Unsettled = r.unsettled; r.unsettled > 0 {
 			for _, p := range r.switches {
 				x.Switches = append(x.Switches, places[p])
 			}
 		}
+		x.Joint, x.Factor = r.joint.save()
 		s.Relations = append(s.Relations, x)
 	}
 	for _, r := range t.rules {
@@ -420,7 +430,7 @@ func (l *loader) restore(s *savedPoint) error {
 	}
 	if len(s.States) == 0 {
 		f.shape = &shape{low: s.Low, high: s.High, seenLow: s.Seen[0], seenHigh: s.Seen[1], surprise: s.Surprise,
-			center: s.Center, spread: s.Spread, pace: s.Pace, drift: s.Drift, step: s.Step, grain: s.Grain, rest: s.Rest, limitLow: math.Inf(-1), limitHigh: math.Inf(1)}
+			center: s.Center, spread: s.Spread, pace: s.Pace, drift: s.Drift, step: s.Step, grain: s.Grain, lattice: latticeOf(s.Grain), rest: s.Rest, limitLow: math.Inf(-1), limitHigh: math.Inf(1)}
 		if !(f.spread > 0) {
 			f.pace = 0
 		}
@@ -501,6 +511,7 @@ func (l *loader) restorePace(s *savedPace) error {
 		}
 	}
 	for _, x := range s.Relations {
+		var err error
 		r := &relation{daily: x.Daily, rows: x.Rows, seconds: x.Seconds, unsettled: min(max(x.Unsettled, 0), longestSettling)}
 		for _, i := range x.Switches {
 			p, err := at(i)
@@ -522,8 +533,15 @@ func (l *loader) restorePace(s *savedPace) error {
 				return fmt.Errorf("%s has a relation with %d weights, want %d, and %d limits", p.id(), len(m.Weights), columns, len(m.Limits))
 			}
 			x := member{point: p, mean: m.Mean, spread: m.Spread, drifting: m.Drifting, scale: m.Scale, lean: m.Lean, bias: m.Bias, weights: m.Weights}
+			if x.anchor, err = loadAnchor(m.Anchor, m.Tied, columns, r.rows); err != nil {
+				return fmt.Errorf("%s has %w", p.id(), err)
+			}
 			copy(x.limits[:], m.Limits)
 			copy(x.clips[:], m.Clips)
+			x.sums.allowance = allowance
+			if x.sums.limit = m.Sum; !(m.Sum > 0) {
+				x.sums.limit = unjudged // from before there were sums
+			}
 			for _, l := range x.limits {
 				if !(l > 0) {
 					return fmt.Errorf("%s has a threshold of %g", p.id(), l)
@@ -534,6 +552,9 @@ func (l *loader) restorePace(s *savedPace) error {
 		}
 		if len(r.members) < 2 {
 			return fmt.Errorf("a relation of %d points", len(r.members))
+		}
+		if r.joint, err = loadJoint(x.Joint, x.Factor, r.members); err != nil {
+			return err
 		}
 		r.reset()
 		t.relations = append(t.relations, r)

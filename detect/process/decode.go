@@ -303,29 +303,37 @@ func (d *decoder) relation() savedRelation {
 	var s savedRelation
 	var members []savedMember
 	var switches []int
+	var factor []float32
 	d.rest(&s, func(key string) bool {
 		switch key {
 		case "members":
 			d.array(func(int) {
 				var m savedMember
-				var weights []float32
+				var weights, tied []float32
 				d.rest(&m, func(key string) bool {
-					if key == "weights" {
+					switch key {
+					case "weights":
 						weights = d.weights()
+					case "tied":
+						tied = d.weights()
+					default:
+						return false
 					}
-					return key == "weights"
+					return true
 				})
-				m.Weights = weights
+				m.Weights, m.Tied = weights, tied
 				members = append(members, m)
 			})
 		case "switches":
 			switches = d.places()
+		case "factor":
+			factor = d.weights()
 		default:
 			return false
 		}
 		return true
 	})
-	s.Members, s.Switches = members, switches
+	s.Members, s.Switches, s.Factor = members, switches, factor
 	return s
 }
 

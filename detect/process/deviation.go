@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -19,13 +20,22 @@ type relationAlarm struct {
 	peak float64
 	// far is the largest part of its threshold that a single residual reached.
 	far float64
+	// sharpRows is for how many rows a mean has been past the release level, calm
+	// for how many none has.
+	sharpRows, calm int
 	// commanded tells that it began right after a command to a device of the
 	// relation.
 	commanded bool
+	// together tells that only all members together say it, none by itself.
+	together bool
+	// anchored tells that lead is off its anchor.
+	anchored bool
 	// doubt is since when some member has been past the release level, with the
 	// frame; 0 if none is.
 	doubt      int64
 	doubtFrame uint64
+	// low is for how many rows no member has been past its threshold.
+	low int
 }
 
 const (
@@ -57,18 +67,20 @@ func (e *Engine) judgeRow(r *relation, t *ticker) {
 		}
 	}
 	a := &r.alarm
+	frame := uint64(0)
+	for j := range r.members {
+		_, seen := r.members[j].point.lastSeen()
+		frame = max(frame, seen)
+	}
 	if worst <= release {
 		a.doubt = 0
 	} else if a.doubt == 0 {
 		a.doubt = t.start
 		_, a.doubtFrame = r.members[lead].point.lastSeen()
 	}
-	frame := uint64(0)
-	for j := range r.members {
-		_, seen := r.members[j].point.lastSeen()
-		frame = max(frame, seen)
+	if a.active && r.another(worst, lead) {
+		e.agree(r, a, frame)
 	}
-	at := e.clock
 	if !a.active {
 		if worst <= 1 {
 			if r.calm++; worst > release {
@@ -76,7 +88,12 @@ func (e *Engine) judgeRow(r *relation, t *ticker) {
 			} else if r.calm >= holdRows {
 				r.stirred = false
 			}
+			e.judgeSlow(r, t, frame)
 			return
+		}
+		if r.slow.active {
+			// One of them tells it by itself now.
+			e.agree(r, &r.slow, frame)
 		}
 		e.rouseAll(r)
 		*a = relationAlarm{active: true, lead: lead, doubt: a.doubt, doubtFrame: a.doubtFrame}
@@ -84,33 +101,108 @@ func (e *Engine) judgeRow(r *relation, t *ticker) {
 		r.stirred, r.calm = false, 0
 		a.c = condition{kind: KindCorrelation, since: a.doubt, firstFrame: a.doubtFrame, next: 1}
 	}
-	if worst <= release {
-		a.c.good++
-		if a.c.good < holdRows {
+	sharp := 0.0
+	for j := range r.members {
+		a.far = math.Max(a.far, r.members[j].far)
+		sharp = math.Max(sharp, r.members[j].sharp)
+	}
+	if sharp > release {
+		a.sharpRows++
+		a.calm = 0
+	} else if a.calm++; a.calm >= holdRows {
+		a.sharpRows = 0
+	}
+	e.holdRelation(r, a, worst, frame)
+}
+
+// judgeSlow holds all members of r together against what they were, and each
+// against its anchor.
+func (e *Engine) judgeSlow(r *relation, t *ticker, frame uint64) {
+	worst, lead, together := 0.0, 0, false
+	for j := range r.members {
+		if a := r.members[j].anchor; a != nil && a.ratio > worst {
+			worst, lead = a.ratio, j
+		}
+	}
+	if r.joint != nil {
+		if q := r.joint.test(r); q > worst {
+			worst, together = q, true
+		}
+	}
+	a := &r.slow
+	if !a.active {
+		if worst <= 1 {
 			return
 		}
-		f := e.finding(r.members[a.lead].point, &a.c, at, frame)
-		f.Clear = true
-		f.Title = "The values of " + r.members[a.lead].point.name() + " and its neighbours agree again"
-		e.findings = append(e.findings, f)
-		e.rouseAll(r)
-		a.active = false
+		if together {
+			places, _ := r.joint.rank()
+			lead = places[0]
+		}
+		*a = relationAlarm{active: true, lead: lead, together: together, anchored: !together, commanded: r.stirred || e.relationExplained(r, t.start)}
+		a.c = condition{kind: KindCorrelation, since: t.start, firstFrame: frame, next: 1}
+	}
+	e.holdRelation(r, a, worst, frame)
+}
+
+// another tells whether what breaks r now is not what its alarm is about: that had
+// been on the decline, and other points lead.
+func (r *relation) another(worst float64, lead int) bool {
+	a := &r.alarm
+	if worst <= 1 {
+		a.low++
+		return false
+	}
+	declined := a.low >= lastingRows
+	a.low = 0
+	if !declined || lead == a.lead {
+		return false
+	}
+	name := r.members[lead].point.ref()
+	return !slices.Contains(a.c.points, name)
+}
+
+// holdRelation goes on with an alarm of r, or ends it when it was calm for long
+// enough.
+func (e *Engine) holdRelation(r *relation, a *relationAlarm, worst float64, frame uint64) {
+	if worst <= release {
+		if a.c.good++; a.c.good >= holdRows {
+			e.agree(r, a, frame)
+		}
 		return
 	}
 	a.c.good = 0
 	a.c.times++
 	grown := worst > 1.5*a.peak
 	a.peak = math.Max(a.peak, worst)
-	for j := range r.members {
-		a.far = math.Max(a.far, r.members[j].far)
-	}
 	if a.c.times < a.c.next && !grown {
 		return
 	}
 	if a.c.times >= a.c.next {
 		a.c.next *= 2
 	}
-	e.findings = append(e.findings, e.deviation(r, at, frame))
+	e.findings = append(e.findings, e.deviation(r, a, frame))
+}
+
+// agree ends an alarm of r.
+func (e *Engine) agree(r *relation, a *relationAlarm, frame uint64) {
+	f := e.finding(r.members[a.lead].point, &a.c, e.clock, frame)
+	f.Key, f.Clear = a.key(r), true
+	f.Title = "The values of " + r.members[a.lead].point.name() + " and its neighbours agree again"
+	e.findings = append(e.findings, f)
+	e.rouseAll(r)
+	a.active = false
+}
+
+// key names an alarm of r by the point that led it.
+func (a *relationAlarm) key(r *relation) string {
+	id := r.members[a.lead].point.id()
+	if a.together {
+		id += "|together"
+	}
+	if a.anchored {
+		id += "|anchor"
+	}
+	return id
 }
 
 // relationExplained tells whether what began at a time may be the effect of a
@@ -125,51 +217,33 @@ func (e *Engine) relationExplained(r *relation, at int64) bool {
 }
 
 // deviation says what is wrong in a relation.
-func (e *Engine) deviation(r *relation, at int64, frame uint64) detect.Finding {
-	a := &r.alarm
-	var ranked []int
-	for j := range r.members {
-		if r.members[j].ratio > release {
-			ranked = append(ranked, j)
-		}
+func (e *Engine) deviation(r *relation, a *relationAlarm, frame uint64) detect.Finding {
+	ranked, shares := r.rank()
+	switch {
+	case a.together:
+		ranked, shares = r.joint.rank()
+	case a.anchored:
+		ranked, shares = r.rankAnchors()
 	}
-	slices.SortStableFunc(ranked, func(x, y int) int {
-		switch rx, ry := r.members[x].ratio, r.members[y].ratio; {
-		case rx > ry:
-			return -1
-		case rx < ry:
-			return 1
-		}
-		return 0
-	})
 	ranked = ranked[:min(len(ranked), blamed)]
 	a.c.points = nil
-	total := 0.0
 	for _, j := range ranked {
 		a.c.points = append(a.c.points, r.members[j].point.ref())
-		total += r.members[j].ratio * r.members[j].ratio
 	}
 	lead := &r.members[a.lead]
 	top := lead
 	if len(ranked) > 0 {
 		top = &r.members[ranked[0]]
 	}
-	f := e.finding(lead.point, &a.c, at, frame)
-	f.Server = top.point.server()
+	f := e.finding(lead.point, &a.c, e.clock, frame)
+	f.Key, f.Server = a.key(r), top.point.server()
 	f.Score = top.surprise
-	switch {
-	case a.c.times >= 2 && a.c.times < lastingRows && a.far >= farAway:
-		// No switch came after it that would explain it.
-		f.Severity = protocols.Medium
-	case a.c.times < briefRows, a.c.times < lastingRows && top.ratio < 1:
-		// What is only past the release level may be the echo of one odd row.
+	f.Severity = a.severity(r)
+	if a.commanded {
 		f.Severity = protocols.Low
-	case a.c.times < lastingRows || top.ratio < 1.5:
-		f.Severity = protocols.Medium
 	}
 	after := ""
 	if a.commanded {
-		f.Severity = protocols.Low
 		after = afterCommand
 	}
 	p := top.point
@@ -178,11 +252,89 @@ func (e *Engine) deviation(r *relation, at int64, frame uint64) detect.Finding {
 	f.Expected = fmt.Sprintf("About %s (%s to %s) by the other %d points and the last %d values, from %d rows over %s.",
 		p.quantity(top.expected), p.quantity(top.low), p.quantity(top.high), len(r.members)-1, lags, r.rows, span(int64(r.seconds*1e9)))
 	var others []string
-	for _, j := range ranked {
-		m := &r.members[j]
-		others = append(others, fmt.Sprintf("%s %.0f %%", m.point.name(), 100*m.ratio*m.ratio/total))
+	for k, j := range ranked {
+		others = append(others, fmt.Sprintf("%s %.0f %%", r.members[j].point.name(), 100*shares[k]))
+	}
+	alone := ""
+	switch {
+	case a.anchored:
+		x := top.anchor
+		f.Title = p.name() + " has moved away from where its neighbours put it"
+		f.Expected = fmt.Sprintf("About %s by the other %d points alone, from %d rows over %s.", p.quantity(top.natural(x.expected)), len(r.members)-1, r.rows, span(int64(r.seconds*1e9)))
+		f.Explanation = fmt.Sprintf("%s goes on as it did, but at another level than the other points imply: it is %s, and they have made about %s expected for so long that it is no chance. What contributes most: %s.",
+			p.name(), p.quantity(p.value), p.quantity(top.natural(x.expected)), strings.Join(others, ", ")) + after
+		return f
+	case a.together:
+		f.Title = p.name() + " and its neighbours are all a little off"
+		alone = " None of them would tell it alone; all together are further from what they were than chance allows."
 	}
 	f.Explanation = fmt.Sprintf("Since %s ago values no longer fit together as they did in learning; %s is %s where %s was expected. What contributes most: %s.",
-		span(max(0, at-a.c.since)), p.name(), p.quantity(p.value), p.quantity(top.expected), strings.Join(others, ", ")) + after
+		span(max(0, e.clock-a.c.since)), p.name(), p.quantity(p.value), p.quantity(top.expected), strings.Join(others, ", ")) + alone + after
 	return f
+}
+
+// slowRows is for how many rows what only shows slowly must last to be more than
+// low.
+const slowRows = 64
+
+// rankAnchors orders the members that are off their anchors.
+func (r *relation) rankAnchors() (places []int, shares []float64) {
+	total := 0.0
+	for j := range r.members {
+		if a := r.members[j].anchor; a != nil && a.ratio > release {
+			places = append(places, j)
+			total += a.ratio * a.ratio
+		}
+	}
+	slices.SortStableFunc(places, func(x, y int) int {
+		return cmp.Compare(r.members[y].anchor.ratio, r.members[x].anchor.ratio)
+	})
+	for _, j := range places {
+		q := r.members[j].anchor.ratio
+		shares = append(shares, q*q/total)
+	}
+	return places, shares
+}
+
+// natural is a standardised value of m in its own units.
+func (m *member) natural(z float64) float64 { return z*m.spread + m.mean }
+
+// severity is how severe an alarm of r is now, by how long and how far the means
+// have been off. What only adds up is small.
+func (a *relationAlarm) severity(r *relation) protocols.Severity {
+	now := 0.0
+	for j := range r.members {
+		now = math.Max(now, r.members[j].sharp)
+	}
+	switch {
+	case (a.together || a.anchored) && a.c.times >= slowRows:
+		return protocols.Medium
+	case a.sharpRows >= 2 && a.sharpRows < lastingRows && a.far >= farAway:
+		// No switch came after it that would explain it.
+		return protocols.Medium
+	case a.sharpRows < briefRows, a.sharpRows < lastingRows && now < 1:
+		// What is only past the release level may be the echo of one odd row.
+		return protocols.Low
+	case a.sharpRows < lastingRows || now < 1.5:
+		return protocols.Medium
+	}
+	return protocols.High
+}
+
+// rank orders the members that deviate by how far they do, and gives their shares
+// in it.
+func (r *relation) rank() (places []int, shares []float64) {
+	total := 0.0
+	for j := range r.members {
+		if q := r.members[j].ratio; q > release {
+			places = append(places, j)
+			total += q * q
+		}
+	}
+	slices.SortStableFunc(places, func(x, y int) int { return cmp.Compare(r.members[y].ratio, r.members[x].ratio) })
+	for _, j := range places {
+		q := r.members[j].ratio
+		shares = append(shares, q*q/total)
+	}
+	return places, shares
 }

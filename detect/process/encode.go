@@ -326,39 +326,44 @@ func (w *encoder) relation(r *savedRelation) {
 	// What has no form of its own here is written as it is declared; weights and
 	// switches are most of it, and have.
 	head := *r
-	head.Members, head.Switches = nil, nil
+	head.Members, head.Switches, head.Factor = nil, nil, nil
 	w.value(&head)
 	w.dst = w.dst[:len(w.dst)-1]
 	if len(r.Switches) > 0 {
 		w.key("switches")
 		w.places(r.Switches)
 	}
+	w.weights("factor", r.Factor)
 	w.key("members")
 	w.dst = append(w.dst, '[')
 	for i := range r.Members {
 		w.next(i)
 		m := r.Members[i]
-		weights := m.Weights
-		m.Weights = nil
+		weights, tied := m.Weights, m.Tied
+		m.Weights, m.Tied = nil, nil
 		w.value(&m)
 		w.dst = w.dst[:len(w.dst)-1]
-		w.key("weights")
-		w.dst = append(w.dst, '"')
-		w.weights(weights)
-		w.dst = append(w.dst, `"}`...)
+		w.weights("weights", weights)
+		w.weights("tied", tied)
+		w.dst = append(w.dst, '}')
 	}
 	w.dst = append(w.dst, `]}`...)
 }
 
 // weights writes numbers that nobody reads, a hundred a point: base64 of IEEE 754
 // binary32, least significant octet first.
-func (w *encoder) weights(list []float32) {
+func (w *encoder) weights(name string, list []float32) {
+	if len(list) == 0 {
+		return
+	}
+	w.key(name)
 	raw := make([]byte, 0, 4*len(list))
 	for _, v := range list {
 		w.check(float64(v))
 		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
 	}
-	w.dst = base64.RawStdEncoding.AppendEncode(w.dst, raw)
+	w.dst = append(w.dst, '"')
+	w.dst = append(base64.RawStdEncoding.AppendEncode(w.dst, raw), '"')
 }
 
 // places writes places in the list of points: a number, or the first and the

@@ -68,10 +68,8 @@ func TestWeightsAndPlacesAreReadAsTheyWereWritten(t *testing.T) {
 	weights := []float32{0, -1.5, 1e-30, 3.4e38}
 	places := []int{5, 6, 7, 8, 1, 2, 40, 3, 4, 5}
 	w.places(places)
-	w.dst = append(w.dst, ',', '"')
-	w.weights(weights)
-	w.dst = append(w.dst, '"')
-	d := decoder{data: append(append([]byte{'['}, w.dst...), ']')}
+	w.weights("weights", weights)
+	d := decoder{data: append(append([]byte{'['}, bytes.Replace(w.dst, []byte(`"weights":`), nil, 1)...), ']')}
 	d.array(func(i int) {
 		if i == 0 {
 			if got := d.places(); len(got) != len(places) || got[3] != 8 || got[6] != 40 || got[9] != 5 {

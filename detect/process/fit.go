@@ -225,13 +225,14 @@ func (f *profile) fitTails(x []float64, interval int64, budget float64, t *tally
 		_, sd := meanDeviation(steps)
 		f.step = math.Max(f.step, studentQuantile(row/2, effective)*sd)
 	}
+	f.grain = medianMove(steps)
+	f.lattice = latticeOf(f.grain)
 	longest := float64(rest)
 	for _, r := range rests {
 		longest = math.Max(longest, r)
 	}
 	if changes := float64(len(rests)); changes > 0.1*float64(len(x)) && longest < 0.01*float64(len(x)) {
 		limit := math.Max(2*longest, tail(rests, 1, row*float64(len(x))/changes, 1)) + 2*probes
-		f.grain = medianMove(steps)
 		f.rest = max(int64(limit)*interval, 2*t.longestRest)
 	}
 	if f.nature != natureCounter {
@@ -239,9 +240,12 @@ func (f *profile) fitTails(x []float64, interval int64, budget float64, t *tally
 	}
 }
 
-// medianMove is the median of the steps that moved.
+// medianMove is the median of the steps that moved, 0 if none did.
 func medianMove(steps []float64) float64 {
 	moves := slices.DeleteFunc(slices.Clone(steps), func(d float64) bool { return d == 0 })
+	if len(moves) == 0 {
+		return 0
+	}
 	slices.Sort(moves)
 	return moves[len(moves)/2]
 }

@@ -73,10 +73,10 @@ type shape struct {
 	seenLow, seenHigh float64
 	// step is the largest move that is normal, 0 if that is not judged.
 	step float64
-	// grain is the median move; a live value that moves in larger grains only is
-	// rounded more coarsely than it was in learning, and its rests say nothing.
-	// liveGrain is the smallest move seen while watching.
-	grain, liveGrain float64
+	// grain is the median move. A live value that is rounded more coarsely than
+	// that is no longer what was learned: lattice is the decimal step that a value
+	// must leave to show that it is not, 0 when one has.
+	grain, lattice float64
 	// rest is how long it may stand still, in nanoseconds, 0 if that is not
 	// judged.
 	rest int64
@@ -250,7 +250,7 @@ func (e *Engine) judgeMoves(p *point, s *detect.Sample, at int) {
 		e.hold(p, s, KindTransition, false, 1, nil)
 	}
 	limit := longDwell*m.dwell[at] + 10*p.interval
-	bad := f.states[at].visits >= enoughVisits && m.dwell[at] > 0 && p.value == s.Value && s.Time-p.changed > limit
+	bad := f.states[at].visits >= enoughVisits && m.dwell[at] > 0 && p.has && p.value == s.Value && s.Time-p.changed > limit
 	if bad || p.alarming(KindDwell) {
 		e.holdSince(p, s, KindDwell, bad, 1, p.changed, func() words { return dwellWords(p, f, s, m.dwell[at]) })
 	}
@@ -281,6 +281,9 @@ func (e *Engine) judgeCounter(p *point, s *detect.Sample) {
 func (e *Engine) judgeContinuous(p *point, s *detect.Sample) {
 	f := p.profile
 	v := s.Value
+	if f.lattice > 0 && !onLattice(v, f.lattice) {
+		f.lattice = 0
+	}
 	if p.replay != nil {
 		e.judgeReplay(p, s)
 	}
@@ -312,10 +315,7 @@ func (e *Engine) judgeContinuous(p *point, s *detect.Sample) {
 		}
 	}
 	if f.rest > 0 {
-		if d := math.Abs(v - p.value); d > 0 && (f.liveGrain == 0 || d < f.liveGrain) {
-			f.liveGrain = d
-		}
-		bad := v == p.value && s.Time-p.changed > f.rest && f.liveGrain <= f.grain
+		bad := v == p.value && s.Time-p.changed > f.rest && f.lattice == 0
 		if bad || p.alarming(KindStuck) {
 			e.holdSince(p, s, KindStuck, bad, 1, p.changed, func() words { return stuckWords(p, f, s) })
 		}
@@ -333,12 +333,27 @@ func (e *Engine) judgeContinuous(p *point, s *detect.Sample) {
 		}
 		if ms, ok := f.noise.add(v, length); ok {
 			l := logNoise(ms, f)
-			bad := l < f.noiseLow || l > f.noiseHigh
+			bad := f.lattice == 0 && (l < f.noiseLow || l > f.noiseHigh)
 			if bad || p.alarming(KindNoise) {
 				e.hold(p, s, KindNoise, bad, 1, func() words { return noiseWords(p, f, l) })
 			}
 		}
 	}
+}
+
+// latticeOf is the largest decimal step under ten times as large as twice a grain.
+func latticeOf(grain float64) float64 {
+	if !(grain > 0) || math.IsInf(grain, 0) {
+		return 0
+	}
+	return math.Pow(10, math.Floor(math.Log10(2*grain))+1)
+}
+
+// onLattice tells whether v is a multiple of step, but for what single precision
+// leaves open.
+func onLattice(v, step float64) bool {
+	x := v / step
+	return math.Abs(x-math.Round(x)) <= 1e-6*math.Max(1, math.Abs(x))
 }
 
 // logNoise is the logarithm of a mean square, bounded where nothing moved.

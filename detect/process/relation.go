@@ -41,6 +41,12 @@ type relation struct {
 	residual []float64
 	ready    bool
 	alarm    relationAlarm
+	// slow is the alarm about what no member tells by itself: all of them together,
+	// or one against its anchor. It gives way to alarm.
+	slow relationAlarm
+	// joint is the distance of all members together; nil if learning was too
+	// short for it.
+	joint *joint
 }
 
 // member is a point in a relation.
@@ -62,10 +68,17 @@ type member struct {
 	// level wandered; pace is how far that may be in one row.
 	// lean is where the residuals balance.
 	bias, pace, lean float64
-	// means are the mean residuals now, ratio the largest part of a threshold
-	// that one of them reaches.
+	// anchor is the prediction without its own past, nil if that says nothing.
+	anchor *anchor
+	// brought is the part of the bias that commands brought about.
+	brought float64
+	// means are the mean residuals now, sums what adds up of them, ratio the
+	// largest part of a threshold that one of them reaches, sharp that of the
+	// means alone.
 	means [len(horizons)]float64
+	sums  sums
 	ratio float64
+	sharp float64
 	// far is the same of the last residual alone, not cut off.
 	far      float64
 	last     float64
@@ -74,6 +87,17 @@ type member struct {
 	// low, high and expected are what was expected in the last row.
 	low, high, expected float64
 }
+
+// measured tells whether a member is a quantity, and no state or setpoint of few
+// values.
+func (m *member) measured() bool {
+	n := m.point.profile.nature
+	return n == natureContinuous || n == natureDrifting
+}
+
+// displaced tells that a command moved the level of m, which may come back from
+// there: until it is known where it belongs, only what is sudden is judged.
+func (m *member) displaced() bool { return math.Abs(m.brought) > allowance/2*m.scale }
 
 // columnsOf returns how many explaining values d members have.
 func columnsOf(d int, daily bool) int {
@@ -158,8 +182,9 @@ func fitRelation(t *ticker, group []*point, row float64) *relation {
 		return nil
 	}
 	r.rows = data.rows
-	residuals := crossValidate(r, data, d, f)
+	residuals, tied := crossValidate(r, data, d, f)
 	settled := r.settleTime(data, moved, residuals)
+	calms := make([][]float64, d)
 	for j := range r.members {
 		m := &r.members[j]
 		calm := residuals[j][:0]
@@ -171,7 +196,14 @@ func fitRelation(t *ticker, group []*point, row float64) *relation {
 		if len(calm) < settleRows {
 			return nil
 		}
-		m.calibrate(calm, row)
+		m.calibrate(calm, row, float64(h.every))
+		if !m.measured() || m.point.commands != nil {
+			// What moves in steps is no drift, and what is commanded moves as it is
+			// told.
+			m.sums.limit = unjudged
+		}
+		calms[j] = calm
+		m.tie(tied[j], settled, row, float64(h.every), r.rows)
 		if t := m.point.tally; t.nStates <= maxStates && m.point.profile.nature == natureState {
 			// A switch is read a moment before or after what follows it: a single
 			// row says nothing, and a few switches in learning neither.
@@ -181,6 +213,7 @@ func fitRelation(t *ticker, group []*point, row float64) *relation {
 			}
 		}
 	}
+	r.joint = fitJoint(r, calms, row)
 	r.reset()
 	return r
 }
@@ -286,7 +319,7 @@ func design(r *relation, h *history, z [][]float64) learned {
 // With P the inverse of the penalised Gram matrix of all explaining values, the
 // regression of one of them on all others has the weights -P[i][j]/P[j][j]: one
 // inverse serves all members.
-func crossValidate(r *relation, data learned, d, f int) [][]float64 {
+func crossValidate(r *relation, data learned, d, f int) (own, others [][]float64) {
 	n := data.rows
 	bounds := func(k int) (int, int) { return k * n / folds, (k + 1) * n / folds }
 	parts := make([]*mat.SymDense, folds)
@@ -296,15 +329,8 @@ func crossValidate(r *relation, data learned, d, f int) [][]float64 {
 		parts[k] = gram(data.x[lo:hi], f)
 		total.AddSym(total, parts[k])
 	}
-	best := make([]float64, d)
-	bestRidge := make([]float64, d)
-	out := make([][]float64, d)
-	trial := make([][]float64, d)
-	for j := range d {
-		best[j] = math.Inf(1)
-		out[j], trial[j] = make([]float64, n), make([]float64, n)
-	}
-	weights := make([][]float64, d)
+	free, tied := newTrials(d, n), newTrials(d, n)
+	weights, anchors := make([][]float64, d), make([][]float64, d)
 	for _, ridge := range ridges {
 		good := true
 		for k := 0; k < folds && good; k++ {
@@ -316,40 +342,31 @@ func crossValidate(r *relation, data learned, d, f int) [][]float64 {
 					g.SetSym(a, b, total.At(a, b)-parts[k].At(a, b))
 				}
 			}
-			if good = solve(g, ridge*float64(n-(hi-lo)), d, weights); !good {
+			if good = solve(g, ridge*float64(n-(hi-lo)), d, weights, anchors); !good {
 				break
 			}
 			for j := range d {
 				for i := lo; i < hi; i++ {
-					trial[j][i] = data.z[i][j] - dot(weights[j], data.x[i])
+					free.now[j][i] = data.z[i][j] - dot(weights[j], data.x[i])
+					tied.now[j][i] = data.z[i][j] - dot(anchors[j], data.x[i])
 				}
 			}
 		}
-		if !good {
-			continue
-		}
-		for j := range d {
-			sum := 0.0
-			for _, v := range trial[j] {
-				sum += v * v
-			}
-			if sum < best[j] {
-				best[j], bestRidge[j] = sum, ridge
-				copy(out[j], trial[j])
-			}
+		if good {
+			free.keep(ridge)
+			tied.keep(ridge)
 		}
 	}
 	for _, ridge := range ridges {
-		if !slices.Contains(bestRidge, ridge) || !solve(total, ridge*float64(n), d, weights) {
+		if !slices.Contains(free.ridge, ridge) && !slices.Contains(tied.ridge, ridge) || !solve(total, ridge*float64(n), d, weights, anchors) {
 			continue
 		}
 		for j := range d {
-			if bestRidge[j] == ridge {
-				w := make([]float32, f)
-				for i, v := range weights[j] {
-					w[i] = float32(v)
-				}
-				r.members[j].weights = w
+			if free.ridge[j] == ridge {
+				r.members[j].weights = single(weights[j])
+			}
+			if tied.ridge[j] == ridge {
+				r.members[j].anchor = &anchor{weights: single(anchors[j])}
 			}
 		}
 	}
@@ -357,10 +374,44 @@ func crossValidate(r *relation, data learned, d, f int) [][]float64 {
 		if r.members[j].weights == nil {
 			// Nothing explains it: it is its mean.
 			r.members[j].weights = make([]float32, f)
-			for i := range out[j] {
-				out[j][i] = data.z[i][j]
+			for i := range free.best[j] {
+				free.best[j][i] = data.z[i][j]
 			}
 		}
+	}
+	return free.best, tied.best
+}
+
+// trials are the residuals of all members with one penalty, and with the best one
+// so far.
+type trials struct {
+	now, best [][]float64
+	error     []float64
+	ridge     []float64
+}
+
+func newTrials(d, n int) *trials {
+	t := &trials{now: make([][]float64, d), best: make([][]float64, d), error: make([]float64, d), ridge: make([]float64, d)}
+	for j := range d {
+		t.now[j], t.best[j], t.error[j] = make([]float64, n), make([]float64, n), math.Inf(1)
+	}
+	return t
+}
+
+// keep keeps what is better than the best so far.
+func (t *trials) keep(ridge float64) {
+	for j := range t.now {
+		if s := square(t.now[j]); s < t.error[j] {
+			t.error[j], t.ridge[j] = s, ridge
+			copy(t.best[j], t.now[j])
+		}
+	}
+}
+
+func single(w []float64) []float32 {
+	out := make([]float32, len(w))
+	for i, v := range w {
+		out[i] = float32(v)
 	}
 	return out
 }
@@ -378,8 +429,9 @@ func gram(rows [][]float64, f int) *mat.SymDense {
 	return g
 }
 
-// solve finds the weights of the first d explaining values on all others.
-func solve(g *mat.SymDense, penalty float64, d int, weights [][]float64) bool {
+// solve finds the weights of the first d explaining values on all others, and on
+// all others but their own past.
+func solve(g *mat.SymDense, penalty float64, d int, weights, anchors [][]float64) bool {
 	f := g.SymmetricDim()
 	m := mat.NewSymDense(f, nil)
 	m.CopySym(g)
@@ -398,13 +450,16 @@ func solve(g *mat.SymDense, penalty float64, d int, weights [][]float64) bool {
 	}
 	for j := range d {
 		if weights[j] == nil {
-			weights[j] = make([]float64, f)
+			weights[j], anchors[j] = make([]float64, f), make([]float64, f)
 		}
 		pivot := inverse.At(j, j)
 		for i := range f {
 			weights[j][i] = -inverse.At(i, j) / pivot
 		}
 		weights[j][j] = 0
+		if !anchorWeights(inverse, j, d, anchors[j]) {
+			return false
+		}
 	}
 	return true
 }
@@ -423,7 +478,7 @@ func dot(w, x []float64) float64 {
 // that length allows at the budget, and what peaks over threshold say of the
 // means that were seen. The first keeps a short learning honest, the second
 // a tail that is not normal.
-func (m *member) calibrate(residuals []float64, row float64) {
+func (m *member) calibrate(residuals []float64, row, thinned float64) {
 	sum := 0.0
 	for _, v := range residuals {
 		sum += v * v
@@ -446,6 +501,8 @@ func (m *member) calibrate(residuals []float64, row float64) {
 		limit = math.Max(limit, tail(means, int(length), row, 1))
 		m.limits[h], m.clips[h] = limit, math.Max(clip, saturation*limit)
 	}
+	m.sums.allowance = allowance
+	m.sums.calibrate(residuals, m.scale, m.lean, row, thinned)
 }
 
 // average puts the exponentially weighted means of the clipped residuals into
@@ -576,6 +633,7 @@ func (m *member) test(x []float64, z float64, follow following) {
 	switch follow {
 	case followCommand:
 		m.bias += (z - s) / followRows
+		m.brought += (z - s) / followRows
 	case followAtOnce:
 		m.bias += z - s
 		residual = m.lean
@@ -591,6 +649,14 @@ func (m *member) test(x []float64, z float64, follow following) {
 	for h, length := range horizons {
 		m.means[h] += 2 / (length + 1) * (cut(residual, m.clips[h]) - m.means[h])
 		m.ratio = math.Max(m.ratio, math.Abs(m.means[h])/m.limits[h])
+	}
+	m.sharp = m.ratio
+	if m.displaced() {
+		m.sums.up, m.sums.down = 0, 0
+	}
+	m.ratio = math.Max(m.ratio, m.sums.add(residual-m.lean, m.means[sumRows]))
+	if m.anchor != nil {
+		m.testAnchor(x, z, follow)
 	}
 	m.surprise = surprise(m.ratio * 6)
 	base := 0.0

@@ -186,7 +186,7 @@ func (p *point) gridOf(values []float64) float64 {
 // judgeReplay takes a report of p in.
 func (e *Engine) judgeReplay(p *point, s *detect.Sample) {
 	r := p.replay
-	bad := r.add(s.Value, s.Time)
+	bad := r.add(s.Value, s.Time) && p.profile.lattice == 0
 	if bad || p.alarming(KindReplayed) {
 		e.holdSince(p, s, KindReplayed, bad, 1, r.began, func() words { return replayWords(p, r, s.Time) })
 	}

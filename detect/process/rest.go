@@ -38,7 +38,7 @@ func (e *Engine) rest(p *point, same bool) (readings uint32, until int64) {
 			until = p.changed + f.rest
 		}
 	case natureContinuous, natureDrifting:
-		if f.rest > 0 && f.liveGrain <= f.grain && !p.alarming(KindStuck) {
+		if f.rest > 0 && f.lattice == 0 && !p.alarming(KindStuck) {
 			until = p.changed + f.rest
 		}
 		if f.noiseLow < f.noiseHigh && !p.disturbed() {

@@ -1,0 +1,164 @@
+package process
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// anchor predicts a member from the others alone, without its own past. With its
+// own past a prediction is sharper, but follows a value that was moved by an
+// offset or drifts away slowly; an anchor does not.
+type anchor struct {
+	// weights are like those of the member, those of its own past 0 too.
+	weights []float32
+	// scale is the deviation of the residual, lean where it balances, bias and pace
+	// as in member.
+	scale, lean, bias, pace float64
+	// mean is the mean residual over the longest horizon, limit its threshold, clip
+	// where a single one is cut off.
+	mean, limit, clip float64
+	sums              sums
+	// expected is what was expected in the last row, standardised; ratio the part
+	// of a threshold that was reached.
+	expected, ratio float64
+}
+
+// anchored is up to what part of the member's own deviation the residual of an
+// anchor says anything.
+const anchored = 0.7
+
+// enoughForAnchor is how many independent residuals show what an anchor leaves
+// open: days of a process that changes over hours do not.
+const enoughForAnchor = 500
+
+// anchorWeights takes from the inverse of the Gram matrix the weights of member j
+// on all that is not its own past: the inverse is reduced by the rows of what is
+// left out (its Schur complement).
+func anchorWeights(inverse *mat.SymDense, j, d int, weights []float64) bool {
+	var own [lags]int
+	for l := range own {
+		own[l] = (l+1)*d + j
+	}
+	a, b, c := inverse.At(own[0], own[0]), inverse.At(own[0], own[1]), inverse.At(own[1], own[1])
+	det := a*c - b*b
+	if !(det > 0) {
+		return false
+	}
+	u, v := inverse.At(own[0], j), inverse.At(own[1], j)
+	p, q := (c*u-b*v)/det, (a*v-b*u)/det
+	pivot := inverse.At(j, j) - p*u - q*v
+	if !(pivot > 0) {
+		return false
+	}
+	for i := range weights {
+		weights[i] = -(inverse.At(i, j) - p*inverse.At(i, own[0]) - q*inverse.At(i, own[1])) / pivot
+	}
+	weights[j], weights[own[0]], weights[own[1]] = 0, 0, 0
+	return true
+}
+
+// calibrate finds scale and thresholds from residuals of rows that were not
+// fitted.
+func (a *anchor) calibrate(residuals []float64, row, thinned float64, rows int) {
+	n := float64(len(residuals))
+	a.scale = math.Max(math.Sqrt(square(residuals)/n), 1e-6)
+	center, _ := middle(residuals)
+	a.lean = center / a.scale
+	a.pace = wander * a.scale / float64(max(rows, 1))
+	length := horizons[sumRows]
+	v := longVariance(residuals, a.scale, 2*allowance)
+	means := make([]float64, len(residuals))
+	average(means, residuals, a.scale, 8, length)
+	_, sd := meanDeviation(means)
+	limit := studentQuantile(row/2, math.Max(3, n/(2*math.Max(length, v)))) * sd
+	a.clip = saturation * limit
+	average(means, residuals, a.scale, a.clip, length)
+	for i, m := range means {
+		means[i] = math.Abs(m)
+	}
+	a.limit = math.Max(limit, tail(means, int(length), row, 1))
+	a.sums.allowance = allowance
+	a.sums.calibrate(residuals, a.scale, a.lean, row, thinned)
+}
+
+// test holds the standardised value z against what the others make expected.
+func (a *anchor) test(x []float64, z float64, follow following) {
+	s := a.bias
+	for i, w := range a.weights {
+		s += float64(w) * x[i]
+	}
+	a.expected = s
+	residual := (z - s) / a.scale
+	switch follow {
+	case followCommand:
+		a.bias += (z - s) / followRows
+	case followAtOnce:
+		a.bias += z - s
+		residual = a.lean
+	case followWander:
+		a.bias += a.pace * cut(residual-a.lean, 1)
+	}
+	a.mean += 2 / (horizons[sumRows] + 1) * (cut(residual, a.clip) - a.mean)
+	a.ratio = math.Max(math.Abs(a.mean)/a.limit, a.sums.add(residual-a.lean, a.mean))
+}
+
+// tie keeps the anchor of m if it says anything, and if m needs one.
+func (m *member) tie(residuals []float64, settled []bool, row, thinned float64, rows int) {
+	a := m.anchor
+	if a == nil {
+		return
+	}
+	calm := make([]float64, 0, len(residuals))
+	for i, v := range residuals {
+		if settled[i] {
+			calm = append(calm, v)
+		}
+	}
+	if m.drifting || !m.measured() || m.point.commands != nil || math.Sqrt(square(calm)/float64(len(calm))) > anchored ||
+		float64(len(calm))/correlationRows(calm) < enoughForAnchor {
+		m.anchor = nil
+		return
+	}
+	a.calibrate(calm, row, thinned, rows)
+}
+
+// testAnchor holds m against its anchor.
+func (m *member) testAnchor(x []float64, z float64, follow following) {
+	if m.point.absent() || !m.point.has || m.displaced() {
+		m.anchor.mean, m.anchor.ratio, m.anchor.sums.up, m.anchor.sums.down = 0, 0, 0, 0
+		return
+	}
+	m.anchor.test(x, z, follow)
+}
+
+// savedAnchor is an anchor in the baseline.
+type savedAnchor struct {
+	Scale float64 `json:"scale"`
+	Lean  float64 `json:"lean"`
+	Bias  float64 `json:"bias,omitempty"`
+	Limit float64 `json:"limit"`
+	Clip  float64 `json:"clip"`
+	Sum   float64 `json:"sum"`
+}
+
+func (a *anchor) save() (*savedAnchor, []float32) {
+	if a == nil {
+		return nil, nil
+	}
+	return &savedAnchor{a.scale, a.lean, a.bias, a.limit, a.clip, a.sums.limit}, a.weights
+}
+
+func loadAnchor(s *savedAnchor, weights []float32, columns, rows int) (*anchor, error) {
+	if s == nil {
+		return nil, nil
+	}
+	if len(weights) != columns || !(s.Scale > 0) || !(s.Limit > 0) || !(s.Clip > 0) || !(s.Sum > 0) {
+		return nil, fmt.Errorf("an anchor with %d weights, want %d, and thresholds %g and %g", len(weights), columns, s.Limit, s.Sum)
+	}
+	a := &anchor{weights: weights, scale: s.Scale, lean: s.Lean, bias: s.Bias, limit: s.Limit, clip: s.Clip}
+	a.pace = wander * a.scale / float64(max(rows, 1))
+	a.sums.allowance, a.sums.limit = allowance, s.Sum
+	return a, nil
+}
