@@ -2,7 +2,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
-.PHONY: all build test race lint vuln bench microbench fuzz docs clean
+.PHONY: all build test race lint vuln bench pgo microbench fuzz docs clean
 
 all: build
 
@@ -49,6 +49,14 @@ bench:
 		go test ./cmd/weir -run='^$$' -bench="^BenchmarkReplay$$/^$$kind$$" -benchtime=10x -cpuprofile=$${TMPDIR:-/tmp}/weir-$$kind.prof -o $${TMPDIR:-/tmp}/weir-bench.test | grep ns/packet; \
 		go tool pprof -top -cum -nodecount=40 $${TMPDIR:-/tmp}/weir-bench.test $${TMPDIR:-/tmp}/weir-$$kind.prof 2>/dev/null | grep -v 'runtime\.\|testing\.'; \
 	done
+
+## pgo: the profile that the compiler optimises by, anew; after large changes of the hot path
+pgo:
+	@for load in modbus dnp3 modbus.process dnp3.process; do \
+		go test ./cmd/weir -pgo=off -trimpath -run='^$$' -bench="^BenchmarkReplay$$/^$$load$$" -benchtime=5s -cpuprofile=$${TMPDIR:-/tmp}/weir-$$load.prof -o $${TMPDIR:-/tmp}/weir-bench.test | grep ns/packet; \
+	done
+	cd $${TMPDIR:-/tmp} && go tool pprof -proto weir-modbus.prof weir-dnp3.prof weir-modbus.process.prof weir-dnp3.process.prof > weir-default.pgo
+	cp $${TMPDIR:-/tmp}/weir-default.pgo cmd/weir/default.pgo
 
 ## microbench: the benchmarks beside the code
 microbench:
