@@ -183,9 +183,9 @@ func (e *Engine) judgeCommand(p *point, c *commands, s *detect.Sample, want floa
 	}
 	x.Title = fmt.Sprintf("%s is set to %s, which the process never saw", p.name(), p.quantity(v))
 	x.Observed = fmt.Sprintf("%s sets %s to %s.", s.Client, p.name(), p.quantity(v))
-	x.Expected = fmt.Sprintf("Between %s and %s, from %d commands and reports.", p.quantity(low), p.quantity(high), n)
-	x.Explanation = fmt.Sprintf("%s commands %s to be %s; in %d commands and reports it was always between %s and %s.",
-		s.Client, p.name(), p.quantity(v), n, p.quantity(low), p.quantity(high))
+	was := p.band(low, high)
+	x.Expected = fmt.Sprintf("%s, from %d commands and reports.", capital(was), n)
+	x.Explanation = fmt.Sprintf("%s commands %s to be %s; in %d commands and reports it was always %s.", s.Client, p.name(), p.quantity(v), n, was)
 	e.findings = append(e.findings, x)
 }
 

@@ -197,9 +197,9 @@ func fitRelation(t *ticker, group []*point, row float64) *relation {
 			return nil
 		}
 		m.calibrate(calm, row, float64(h.every))
-		if !m.measured() || m.point.commands != nil {
-			// What moves in steps is no drift, and what is commanded moves as it is
-			// told.
+		if !m.measured() || m.point.commands != nil || len(calm) >= enoughForTails {
+			// What moves in steps is no drift, what is commanded moves as it is told,
+			// and after a long learning the means are as sharp.
 			m.sums.limit = unjudged
 		}
 		calms[j] = calm

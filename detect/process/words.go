@@ -45,6 +45,19 @@ func (p *point) quantity(v float64) string {
 	return number(v)
 }
 
+// band writes a range: "between 1 and 3", or "1" if there is only that, as it is
+// written.
+func (p *point) band(low, high float64) string {
+	l, h := p.quantity(low), p.quantity(high)
+	if l == h {
+		return l
+	}
+	return "between " + l + " and " + h
+}
+
+// capital lets a sentence begin with s.
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
 // span writes a duration the way people say it.
 func span(ns int64) string {
 	d := time.Duration(ns)
@@ -72,8 +85,8 @@ func rangeWords(p *point, f *profile, v float64) words {
 		title:    p.name() + " is out of its range",
 		observed: fmt.Sprintf("%s is %s.", p.name(), p.quantity(v)),
 		expected: fmt.Sprintf("Between %s and %s, from %s.", p.quantity(low), p.quantity(high), f.evidence()),
-		explanation: fmt.Sprintf("%s is %s; in learning it stayed between %s and %s, and by the tail of its values anything from %s to %s would be no surprise.",
-			p.name(), p.quantity(v), p.quantity(f.seenLow), p.quantity(f.seenHigh), p.quantity(low), p.quantity(high)),
+		explanation: fmt.Sprintf("%s is %s; in learning it was always %s, and by the tail of its values anything from %s to %s would be no surprise.",
+			p.name(), p.quantity(v), p.band(f.seenLow, f.seenHigh), p.quantity(low), p.quantity(high)),
 	}
 }
 
