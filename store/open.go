@@ -209,7 +209,7 @@ func newWriter(path string, opt *Options) (*writer, error) {
 	ctx := context.Background()
 	// auto_vacuum must come before the first table is made.
 	db, err := sql.Open("sqlite", dsn(path, "busy_timeout(5000)", "auto_vacuum(2)", "journal_mode(WAL)", "synchronous(NORMAL)",
-		"wal_autocheckpoint(4000)", "journal_size_limit(67108864)", "temp_store(2)", "cache_size(-32000)"))
+		"wal_autocheckpoint(4000)", "journal_size_limit(67108864)", "temp_store(2)", "cache_size(-8000)"))
 	if err != nil {
 		return nil, err
 	}
