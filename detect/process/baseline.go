@@ -73,6 +73,8 @@ type savedCommand struct {
 	Longest int64     `json:"longest"`
 	Changes uint32    `json:"changes"`
 	Own     uint32    `json:"own"`
+	// Effects are what else follows the commands; older ones have none.
+	Effects []savedEffect `json:"effects,omitempty"`
 }
 
 type savedReplay struct {
@@ -205,7 +207,7 @@ func (p *point) save() savedPoint {
 	}
 	if c := p.commands; c != nil && c.n > 0 {
 		s.Commands = &savedCommand{N: c.n, States: append([]float64(nil), c.states[:min(c.nStates, maxStates)]...), Many: c.nStates > maxStates,
-			Range: []float64{c.low, c.high}, Shown: c.shown, Longest: c.longest, Changes: c.changes, Own: c.own}
+			Range: []float64{c.low, c.high}, Shown: c.shown, Longest: c.longest, Changes: c.changes, Own: c.own, Effects: c.saveEffects()}
 	}
 	if r := p.replay; r != nil {
 		s.Replay = &savedReplay{Grid: r.grid, Chance: r.chance, Ring: len(r.marks), Again: r.again, Pairs: r.pairs, On: r.on, Ended: r.ended}
@@ -257,6 +259,9 @@ func (e *Engine) Load(section json.RawMessage) error {
 	fresh.watching = true
 	l := loader{engine: fresh}
 	if err := readSection(section, l.restore, l.restorePace); err != nil {
+		return fmt.Errorf("load the process models: %w", err)
+	}
+	if err := l.connect(); err != nil {
 		return fmt.Errorf("load the process models: %w", err)
 	}
 	*e = *fresh
@@ -371,6 +376,8 @@ type loader struct {
 	series slab[detect.Series]
 	labels detect.Labels
 	same   sharing
+	// effects have to be connected once all points are there.
+	effects []pendingEffects
 }
 
 // slab hands out zero values of T from large pieces.
@@ -454,6 +461,12 @@ func (l *loader) restore(s *savedPoint) error {
 		copy(p.commands.states[:], c.States)
 		if c.Many {
 			p.commands.nStates = maxStates + 1
+		}
+		if len(c.Effects) > maxStates*perCommand {
+			return fmt.Errorf("%s has commands with %d effects", key.id(), len(c.Effects))
+		}
+		if len(c.Effects) > 0 {
+			l.effects = append(l.effects, pendingEffects{p, c.Effects})
 		}
 	}
 	if r := s.Replay; r != nil {

@@ -24,6 +24,11 @@ type commands struct {
 	// changes is how often the reported value changed since the first command,
 	// of which own had a command before them.
 	changes, own uint32
+	// outcomes are what else follows them, by their value; while learning, open is
+	// that of the last command, which was given at opened.
+	outcomes []outcome
+	open     *outcome
+	opened   int64
 
 	// A command that waits to be shown.
 	waiting        bool
@@ -97,7 +102,15 @@ func (e *Engine) command(p *point, s *detect.Sample) {
 		}
 	}
 	c.lastCommand, c.lastCommandSet = s.Time, true
-	if !lasting || p.has && near(p.value, want) {
+	repeated := lasting && p.has && near(p.value, want)
+	switch {
+	case repeated:
+	case e.watching:
+		e.awaitEffects(p, c, s)
+	default:
+		e.learnEffects(p, c, s)
+	}
+	if !lasting || repeated {
 		// Nothing is to be seen of it.
 		c.waiting = false
 		return
@@ -116,6 +129,12 @@ func (e *Engine) command(p *point, s *detect.Sample) {
 // habitual tells whether commands to the point always showed.
 func (c *commands) habitual() bool {
 	return c.n >= enoughCommands && c.shown >= enoughCommands && float64(c.shown) >= 0.9*float64(c.shown+c.unshown())
+}
+
+// recent tells whether a command to p was given so shortly before that what p
+// becomes may be what it was commanded.
+func (c *commands) recent(p *point, at int64) bool {
+	return c.lastCommandSet && at-c.lastCommand <= 2*max(c.longest, p.interval)+2e9
 }
 
 // unshown is how many commands that should have been seen were not.
@@ -226,7 +245,7 @@ func (e *Engine) effect(p *point, s *detect.Sample, was float64, had bool) {
 	if !changed {
 		return
 	}
-	recent := c.lastCommandSet && s.Time-c.lastCommand <= 2*max(c.longest, p.interval)+2e9
+	recent := c.recent(p, s.Time)
 	if !e.watching {
 		c.changes++
 		if recent {

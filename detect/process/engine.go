@@ -27,6 +27,11 @@ type Engine struct {
 	stats    Stats
 	// pending are points that a command was given to and that have not shown it.
 	pending []*point
+	// opened are, a device, the points whose last command may have effects yet, while
+	// learning. awaited are the effects that are waited for; nConsequences counts all.
+	opened        map[netip.Addr][]*point
+	awaited       []*consequence
+	nConsequences int
 	// replays is the memory of the replay models.
 	replays int
 	// nRules is how many rules there are.
@@ -61,6 +66,9 @@ type Stats struct {
 	Unrecorded uint64
 	// Unreplayed is how many points there was no memory for to find replays of.
 	Unreplayed uint64
+	// Unfollowed is how often an effect of a command was let go because there are too
+	// many.
+	Unfollowed uint64
 	// Findings is how many were given out.
 	Findings uint64
 }
@@ -76,6 +84,7 @@ func (s *Stats) Each(f func(name string, value uint64)) {
 	f("process.thinned", s.Thinned)
 	f("process.unrecorded", s.Unrecorded)
 	f("process.unreplayed", s.Unreplayed)
+	f("process.unfollowed", s.Unfollowed)
 	f("process.findings", s.Findings)
 }
 
@@ -104,6 +113,7 @@ func NewEngine(s Settings) *Engine {
 		room:      room{budget: s.HistoryBytes, maxRows: s.MaxRows},
 		points:    newPointIndex(),
 		commanded: make(map[netip.Addr]int64),
+		opened:    make(map[netip.Addr][]*point),
 	}
 }
 
@@ -260,6 +270,7 @@ func (e *Engine) find(s *detect.Series) *point {
 
 // advance fires everything that is due up to clock, in the order of time.
 func (e *Engine) advance(clock int64) {
+	forward := clock > e.clock
 	for {
 		next, t := e.due(clock)
 		if t == nil {
@@ -277,6 +288,9 @@ func (e *Engine) advance(clock int64) {
 	}
 	e.clock = max(e.clock, clock)
 	e.expire(clock)
+	if forward && len(e.awaited) > 0 {
+		e.expireEffects(clock)
+	}
 }
 
 // due finds the row that is overdue for longest.
@@ -330,6 +344,9 @@ func (e *Engine) report(p *point, s *detect.Sample) (same bool) {
 	}
 	e.judgeCovert(p, s)
 	e.effect(p, s, was, had)
+	if !had || s.Value != was {
+		e.changedTo(p, s)
+	}
 	if s.Value != was {
 		p.changed = s.Time
 	}

@@ -35,6 +35,7 @@ func (e *Engine) fit() {
 		e.fitReplays(t, budget)
 		e.findRules(t)
 	}
+	e.fitConsequences()
 	for _, p := range e.order {
 		p.tally = nil
 	}

@@ -121,8 +121,8 @@ var (
 	}
 	KindNoEffect = &detect.Kind{
 		Name: "command.no-effect", Severity: protocols.Medium,
-		Meaning:    "A command was accepted and the point does not show it, though it always did.",
-		Decision:   "How long the report takes to follow a command is learned; twice the longest has gone by.",
+		Meaning:    "A command was accepted and has no effect: the point does not show it, or another point does not change, though it always did.",
+		Decision:   "How long the report takes to follow a command is learned; twice the longest has gone by. So are the states of the same device that change after a command: what did after at least 8 commands and 95 % of them, and seldom does by itself, must do so within three times the longest time it took; from fewer than 20 commands that is low.",
 		Action:     "Look at the actuator. If it did not move the command was lost; if it did, the report is false.",
 		Techniques: []string{"T0832", "T0814"},
 	}

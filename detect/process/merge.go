@@ -177,6 +177,7 @@ func (s *savedPoint) merge(o *savedPoint) {
 		}
 	}
 	if c := s.Commands; c != nil && o.Commands != nil {
+		c.Effects = mergeEffects(c, o.Commands)
 		c.N += o.Commands.N
 		c.Range = []float64{math.Min(c.Range[0], o.Commands.Range[0]), math.Max(c.Range[1], o.Commands.Range[1])}
 		c.Shown += o.Commands.Shown
@@ -280,6 +281,11 @@ func Show(w io.Writer, section json.RawMessage) error {
 					return err
 				}
 			}
+		}
+	}
+	for _, c := range e.Consequences() {
+		if _, err := fmt.Fprintf(w, "consequence: %s\n", c); err != nil {
+			return err
 		}
 	}
 	for _, rule := range e.Rules() {

@@ -11,6 +11,10 @@ func (e *Engine) Pause() {
 		p.commands.waiting = false
 	}
 	e.pending = e.pending[:0]
+	for _, k := range e.awaited {
+		k.armed, k.listed = false, false
+	}
+	e.awaited = e.awaited[:0]
 }
 
 // Resume tells that reports are taken in again from a packet time on. The first

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weir-ics/weir/detect/process"
 	"github.com/weir-ics/weir/plant"
 	"github.com/weir-ics/weir/protocols"
 )
@@ -169,5 +170,62 @@ func TestWhatIsNotSpelledOutIsTakenInAllTheSame(t *testing.T) {
 			}
 		}
 		b.same(t, 20)
+	}
+}
+
+// TestEffectsAreMissedAllTheSameWhereOnlyChangesAreSpelledOut commands a coil
+// that a status follows, which later it often does not, is late or is not read.
+func TestEffectsAreMissedAllTheSameWhereOnlyChangesAreSpelledOut(t *testing.T) {
+	for seed := range uint64(4) {
+		rnd := rand.New(rand.NewPCG(seed, 3))
+		b := newBoth()
+		var at int64 = 1e18
+		var frame uint64
+		b.plain.watchAt, b.sparse.watchAt = at+2400e9, at+2400e9
+		message := func(kind protocols.PointKind, access protocols.Access, index uint32, values ...float64) {
+			frame++
+			e := &protocols.Event{Time: at, Clock: at, Frame: frame, Proto: protocols.ProtoModbus, Role: protocols.RoleResponse, Unit: 1,
+				Src: protocols.Endpoint{IP: netip.MustParseAddr("10.0.0.9")}, Dst: protocols.Endpoint{IP: netip.MustParseAddr("10.0.0.1")}}
+			if access == protocols.AccessWrite {
+				e.Src, e.Dst, e.FromClient, e.Role = e.Dst, e.Src, true, protocols.RoleRequest
+			}
+			for i, v := range values {
+				e.Points = append(e.Points, protocols.Point{Kind: kind, Access: access, Index: index + uint32(i), Value: v, Has: protocols.HasValue})
+			}
+			b.observe(e)
+		}
+		on, runs, follow, silent := 0.0, 0.0, 0, false
+		for row := range 6000 {
+			late := row > 2400
+			if row%50 == 20 {
+				if on = 1 - on; rnd.IntN(8) == 0 {
+					on = 1 - on // the same again
+				}
+				message(protocols.KindCoil, protocols.AccessWrite, 4, on)
+				follow = row + rnd.IntN(3)
+				if late {
+					follow += rnd.IntN(30) * rnd.IntN(2)
+					silent = rnd.IntN(4) == 0
+				}
+			}
+			if row >= follow {
+				runs = on
+			}
+			message(protocols.KindCoil, protocols.AccessReport, 0, 0, 1, 0, 0, on, 0)
+			if !silent || row%50 > 40 {
+				message(protocols.KindDiscreteInput, protocols.AccessReport, 0, 1, runs, 0)
+			}
+			at += 1e9 + int64(rnd.IntN(20e6))
+		}
+		b.same(t, 10)
+		missed := 0
+		for _, f := range b.plain.log {
+			if f.Kind == process.KindNoEffect && !f.Clear && len(f.Points) == 2 {
+				missed++
+			}
+		}
+		if missed < 5 {
+			t.Errorf("%d effects were missed; what is known is %q", missed, b.plain.engine.Consequences())
+		}
 	}
 }
