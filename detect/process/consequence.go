@@ -23,6 +23,9 @@ type consequence struct {
 	// not so before; longest is the longest time it took.
 	n, of   uint32
 	longest int64
+	// alone is, while learning, after how many commands with no other to the device
+	// beside them.
+	alone uint32
 
 	// armed tells that a command was given, at since, and that the effect is
 	// awaited until deadline.
@@ -157,30 +160,43 @@ func (e *Engine) changedTo(p *point, s *detect.Sample) {
 		return
 	}
 	own := p.commands != nil && p.commands.recent(p, s.Time)
-	for _, q := range e.opened[p.series.Device] {
-		if after := s.Time - q.commands.opened; q != p && q.commands.open != nil && after >= 0 && after <= effectWindow {
-			e.learnEffect(q, q.commands.open, p, s.Value, after, own)
+	list := e.opened[p.series.Device]
+	for i, q := range list {
+		after := s.Time - q.commands.opened
+		if q == p || q.commands.open == nil || after < 0 || after > effectWindow {
+			continue
+		}
+		if k := e.learnEffect(q, q.commands.open, p, s.Value, after, own); k != nil {
+			alone := true
+			for j, other := range list {
+				alone = alone && (j == i || s.Time-other.commands.opened > effectWindow)
+			}
+			if alone {
+				k.alone++
+			}
 		}
 	}
 }
 
-// learnEffect counts that p became v so long after the last command to q. If it
-// was commanded to itself, that is a habit of who gives the commands, and says
-// nothing.
-func (e *Engine) learnEffect(q *point, o *outcome, p *point, v float64, after int64, own bool) {
+// learnEffect counts that p became v so long after the last command to q, and
+// returns what that is, nil if it does not count. If it was commanded to itself,
+// that is a habit of who gives the commands, and says nothing.
+func (e *Engine) learnEffect(q *point, o *outcome, p *point, v float64, after int64, own bool) *consequence {
 	for _, k := range o.consequences {
 		if k.effect == p && near(k.to, v) {
-			if k.armed && !own {
-				k.n++
-				k.of++
-				k.longest = max(k.longest, after)
-			}
+			counts := k.armed && !own
 			k.armed = false
-			return
+			if !counts {
+				return nil
+			}
+			k.n++
+			k.of++
+			k.longest = max(k.longest, after)
+			return k
 		}
 	}
 	if own {
-		return
+		return nil
 	}
 	if len(o.consequences) >= perCommand {
 		o.consequences = slices.DeleteFunc(o.consequences, func(k *consequence) bool {
@@ -193,16 +209,19 @@ func (e *Engine) learnEffect(q *point, o *outcome, p *point, v float64, after in
 	}
 	if len(o.consequences) >= perCommand || e.nConsequences >= maxConsequences {
 		e.stats.Unfollowed++
-		return
+		return nil
 	}
 	e.nConsequences++
-	o.consequences = append(o.consequences, &consequence{cause: q, value: o.value, effect: p, to: v, n: 1, of: 1, longest: after})
+	k := &consequence{cause: q, value: o.value, effect: p, to: v, n: 1, of: 1, longest: after}
+	o.consequences = append(o.consequences, k)
+	return k
 }
 
 // fitConsequences keeps the effects that always came, and seldom without a
 // command.
 func (e *Engine) fitConsequences() {
 	e.nConsequences = 0
+	causes := make(map[*point][]*consequence)
 	for _, p := range e.order {
 		c := p.commands
 		if c == nil {
@@ -212,6 +231,21 @@ func (e *Engine) fitConsequences() {
 		for i := range c.outcomes {
 			o := &c.outcomes[i]
 			o.consequences = slices.DeleteFunc(o.consequences, func(k *consequence) bool { return !k.holds() })
+			for _, k := range o.consequences {
+				causes[k.effect] = append(causes[k.effect], k)
+			}
+		}
+	}
+	for _, p := range e.order {
+		c := p.commands
+		if c == nil {
+			continue
+		}
+		for i := range c.outcomes {
+			o := &c.outcomes[i]
+			o.consequences = slices.DeleteFunc(o.consequences, func(k *consequence) bool {
+				return slices.ContainsFunc(causes[k.effect], k.within)
+			})
 			slices.SortStableFunc(o.consequences, func(a, b *consequence) int {
 				return cmp.Or(cmp.Compare(a.longest, b.longest), keyOf(a.effect.series).compare(keyOf(b.effect.series)), cmp.Compare(a.to, b.to))
 			})
@@ -243,6 +277,14 @@ func (k *consequence) holds() bool {
 		}
 	}
 	return false
+}
+
+// within tells that the command of k was only ever given in a sequence with that
+// of o, which came first and stands for all of it: a pump is started, and taken
+// out of automatic. The second alone need not start it.
+func (k *consequence) within(o *consequence) bool {
+	return o.cause != k.cause && near(o.to, k.to) && k.alone == 0 && o.alone == 0 &&
+		cmp.Or(cmp.Compare(o.longest, k.longest), keyOf(k.cause.series).compare(keyOf(o.cause.series))) > 0
 }
 
 // connect makes the effect know of k. It tells whether there was room.

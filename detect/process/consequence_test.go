@@ -203,6 +203,38 @@ func TestNoEffectIsMissedWhereNoneHadToCome(t *testing.T) {
 	}
 }
 
+func TestOfCommandsThatAreAlwaysGivenTogetherTheFirstStandsForAll(t *testing.T) {
+	for _, always := range []bool{true, false} {
+		x := newStation()
+		second := *x.series[order]
+		second.Index, second.Label = 77, &detect.Label{Name: "P1_HAND"}
+		x.run(30)
+		for k := range 20 {
+			x.command(1)
+			if always || k%2 == 0 {
+				x.run(1)
+			} else {
+				// So long before that it has nothing to do with what comes.
+				x.command(0)
+				x.run(200)
+				x.on, x.since = 1, x.t
+			}
+			x.frame++
+			at := x.t - 4e8
+			x.engine.Observe(&detect.Sample{Series: &second, Time: at, Clock: at, Frame: x.frame, Access: protocols.AccessWrite, Value: 1})
+			x.run(200)
+			x.command(0)
+			x.run(200)
+		}
+		x.engine.Watch(x.t)
+		x.run(1)
+		all := strings.Join(x.engine.Consequences(), "\n")
+		if hand := strings.Contains(all, "P1_HAND is set to 1"); hand == always || always && !strings.Contains(all, "when P1 is set to 1") {
+			t.Errorf("given together always %v: %s", always, all)
+		}
+	}
+}
+
 func TestConsequencesAreSavedLoadedAndMerged(t *testing.T) {
 	x := stationAfter(23)
 	saved, err := x.engine.Save()

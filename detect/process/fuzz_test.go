@@ -93,6 +93,11 @@ func FuzzLoad(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add([]byte(saved))
+	saved, err = stationAfter(9).engine.Save()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(saved))
 	f.Add([]byte(`{"version":2,"tables":[{"device":"10.0.0.1","proto":"modbus","unit":1,"kind":"coil","n":9,"flags":[1],"interval":1000000000,"regular":true,"constants":[[0,1,0],[7,1e3]],"points":[{"index":5,"name":"a\"b","nature":"state","states":[0,1],"visits":[3,4],"transitions":1,"dwell":[1,2]}]}],"paces":[{"interval":1000000000,"points":[[0,4]]}]}`))
 	f.Fuzz(func(t *testing.T, section []byte) {
 		e := NewEngine(Settings{MaxPoints: 100})
@@ -103,6 +108,9 @@ func FuzzLoad(f *testing.F) {
 			for _, p := range e.order[:min(len(e.order), 20)] {
 				now := int64(1e18) + int64(i)*1e9
 				s := detect.Sample{Series: p.series, Time: now, Clock: now, Frame: uint64(i + 1), Access: protocols.AccessReport, Value: float64(i % 5), HasFlags: i%2 == 0}
+				if i%16 == 3 {
+					s.Access, s.Value = protocols.AccessWrite, float64(i/16%2)
+				}
 				e.Observe(&s)
 			}
 		}
