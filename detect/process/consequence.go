@@ -19,6 +19,8 @@ type consequence struct {
 	value  float64
 	effect *point
 	to     float64
+	// next is the next one with the same effect.
+	next *consequence
 	// n is after how many commands effect became to, of of how many that it was
 	// not so before; longest is the longest time it took.
 	n, of   uint32
@@ -149,7 +151,7 @@ func (e *Engine) endEffects(c *commands) {
 // changedTo takes in that p has become something else.
 func (e *Engine) changedTo(p *point, s *detect.Sample) {
 	if e.watching {
-		for _, k := range p.follows {
+		for k := p.follows; k != nil; k = k.next {
 			if near(s.Value, k.to) {
 				e.release(k, s.Time, s.Frame)
 			}
@@ -289,20 +291,23 @@ func (k *consequence) within(o *consequence) bool {
 
 // connect makes the effect know of k. It tells whether there was room.
 func (e *Engine) connect(k *consequence) bool {
-	if len(k.effect.follows) >= perCommand || e.nConsequences >= maxConsequences {
+	n, end := 0, &k.effect.own().follows
+	for *end != nil {
+		n, end = n+1, &(*end).next
+	}
+	if n >= perCommand || e.nConsequences >= maxConsequences {
 		e.stats.Unfollowed++
 		return false
 	}
 	e.nConsequences++
-	r := k.effect.own()
-	r.follows = append(r.follows, k)
+	*end = k
 	return true
 }
 
 // awaitEffects begins to wait for what follows a command. What waits for the
 // effects of other commands to p, or to the same points, waits no longer.
 func (e *Engine) awaitEffects(p *point, c *commands, s *detect.Sample) {
-	for _, k := range p.follows {
+	for k := p.follows; k != nil; k = k.next {
 		e.release(k, s.Time, s.Frame)
 	}
 	for i := range c.outcomes {
@@ -313,7 +318,7 @@ func (e *Engine) awaitEffects(p *point, c *commands, s *detect.Sample) {
 				e.release(k, s.Time, s.Frame)
 				continue
 			}
-			for _, other := range k.effect.follows {
+			for other := k.effect.follows; other != nil; other = other.next {
 				if other.cause != p {
 					e.release(other, s.Time, s.Frame)
 				}

@@ -344,11 +344,11 @@ func (e *Engine) report(p *point, s *detect.Sample) (same bool) {
 	}
 	e.judgeCovert(p, s)
 	e.effect(p, s, was, had)
-	if !had || s.Value != was {
-		e.changedTo(p, s)
-	}
-	if s.Value != was {
+	if s.Value != was || !had {
 		p.changed = s.Time
+		if p.follows != nil || !e.watching {
+			e.changedTo(p, s)
+		}
 	}
 	p.has, p.value, p.flags, p.hasFlags = true, s.Value, s.Flags, s.HasFlags
 	p.time, p.frame, p.client = s.Time, s.Frame, s.Client

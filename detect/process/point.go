@@ -59,8 +59,9 @@ type rare struct {
 	replay   *replay
 	covert   *covert
 	alarms   []condition
-	// follows are what it is the effect of.
-	follows []*consequence
+	// follows is the first of what it is the effect of: a list, because all this is
+	// in one cache line.
+	follows *consequence
 }
 
 // noRare stands for that of all points that have none. It is never written.
@@ -89,7 +90,7 @@ func (p *point) own() *rare {
 
 // shed lets go of the rare if there is nothing in it any more.
 func (p *point) shed() {
-	if r := p.rare; r.gaps == nil && r.commands == nil && r.replay == nil && r.covert == nil && len(r.alarms) == 0 && len(r.follows) == 0 {
+	if r := p.rare; r.gaps == nil && r.commands == nil && r.replay == nil && r.covert == nil && len(r.alarms) == 0 && r.follows == nil {
 		p.rare = noRare
 	}
 }
