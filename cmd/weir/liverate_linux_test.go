@@ -160,8 +160,8 @@ func (n tapped) search(t *testing.T, l listener, load string, most int, end time
 		rate := math.Sqrt(low * high)
 		x = n.try(t, l, blast{File: load, Packets: min(most, int(rate*burst.Seconds())), Rate: int(rate)})
 	}
-	fmt.Printf("| %s | %.0f | %.1f %% | %.1f %% | %.0f | %.0f |\n", l.name, first.rate(), 100*float64(first.Dropped)/float64(first.Sent),
-		100*float64(first.Skipped)/valuesIn(first), best.rate(), float64(first.cpu)/float64(max(first.Packets, 1)))
+	fmt.Printf("| %s | %.0f | %.1f %% | %.0f %% | %.0f | %.0f |\n", l.name, first.rate(), 100*float64(first.Dropped)/float64(first.Sent),
+		min(100, 100*float64(first.Skipped)/valuesIn(first)), best.rate(), float64(first.cpu)/float64(max(first.Packets, 1)))
 }
 
 // valuesIn is how many values the packets of the load carry that were seen,
