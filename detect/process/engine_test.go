@@ -408,3 +408,20 @@ func TestALoadedStateHasNotLastedSinceTheEpoch(t *testing.T) {
 		}
 	}
 }
+
+func TestAPointThatWasSilentIsJudgedAgainWhenItIsBack(t *testing.T) {
+	x := watching(t)
+	last := len(sceneNames) - 1
+	x.run(20)
+	x.polled = last // the last of a round is not told of for a while
+	x.run(10)
+	p := x.engine.points.get(keyOf(x.series[last]))
+	if !p.absent() {
+		t.Fatal("a point that is silent for ten rounds is waited for")
+	}
+	x.polled = len(sceneNames)
+	x.run(3)
+	if p.absent() {
+		t.Error("a point that is told of again counts as silent")
+	}
+}

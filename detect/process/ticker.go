@@ -168,7 +168,14 @@ func (e *Engine) update(t *ticker, columns []int32) {
 	now := e.clock
 	if !t.open {
 		if t.lastStart != 0 && now-t.lastStart < t.interval/2 {
-			// The round is over already; this is a second reader.
+			// The round is over already; this is a second reader, or what rows no
+			// longer wait for and is back.
+			for _, c := range columns {
+				if s := &t.seats[c]; s.regular && s.missed >= missing {
+					s.missed, s.required = 0, true
+					t.required++
+				}
+			}
 			return
 		}
 		t.begin(now)
