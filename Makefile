@@ -64,7 +64,7 @@ microbench:
 
 ## docs: write the generated pages again
 docs:
-	go test ./protocols/modbus ./protocols/dnp3 ./detect -run TestDocsAreCurrent -update
+	go test ./protocols/modbus ./protocols/dnp3 ./detect/catalogue -run "Docs|TheDocument" -update
 
 clean:
 	rm -f weir

@@ -7,6 +7,7 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/weir-ics/weir/detect"
+	"github.com/weir-ics/weir/protocols"
 )
 
 // covert looks for values that carry something else than a measurement.
@@ -351,7 +352,14 @@ func digitWords(p *point, d *digits, chi float64) words {
 			worst, share = i, s-d.learned[i]
 		}
 	}
+	// The digits of what moves slowly are not independent, so that now and then a
+	// stretch is a little over; a message makes it several times the limit.
+	severity := protocols.Severity(0)
+	if chi < 2*d.limit {
+		severity = protocols.Low
+	}
 	return words{
+		severity: severity,
 		score:    chi / 4.6,
 		title:    "The last digits of " + p.name() + " are not those of its measurement",
 		observed: fmt.Sprintf("In the last %d changes the last digit was %d in %.0f %%.", digitLength, worst, 100*d.now[worst]/digitLength),
