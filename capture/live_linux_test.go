@@ -137,11 +137,7 @@ func TestLiveEveryPacketIsSeenOrCountedAsDropped(t *testing.T) {
 		return
 	}
 	eachRing(t, func(t *testing.T, rings int) {
-		src, err := OpenLive(LiveOptions{Rings: rings, Interfaces: []string{"tap0"}, RingBytes: 2 << 20})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer src.Close()
+		src := openTap(t, LiveOptions{Rings: rings, RingBytes: 2 << 20})
 		out := newSender(t, "plant0")
 		_, before := counters(t, "plant0")
 		const n = 50000
@@ -165,11 +161,7 @@ func TestLiveWhatTheFilterLeavesOutIsCountedToo(t *testing.T) {
 		return
 	}
 	eachRing(t, func(t *testing.T, rings int) {
-		src, err := OpenLive(LiveOptions{Rings: rings, Interfaces: []string{"tap0"}, RingBytes: 2 << 20, Filter: "port 502"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer src.Close()
+		src := openTap(t, LiveOptions{Rings: rings, RingBytes: 2 << 20, Filter: "port 502"})
 		out, mine := newSender(t, "plant0"), newSender(t, "tap0")
 		_, before := counters(t, "plant0")
 		const n = 30000
@@ -192,16 +184,24 @@ func TestLiveWhatTheFilterLeavesOutIsCountedToo(t *testing.T) {
 	})
 }
 
+// openTap listens on tap0 until the test ends.
+func openTap(t *testing.T, o LiveOptions) *Live {
+	t.Helper()
+	o.Interfaces = []string{"tap0"}
+	src, err := OpenLive(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(src.Close)
+	return src
+}
+
 func TestLiveWhatWasTakenInIsGivenAfterTheEnd(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
 	eachRing(t, func(t *testing.T, rings int) {
-		src, err := OpenLive(LiveOptions{Rings: rings, Interfaces: []string{"tap0"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer src.Close()
+		src := openTap(t, LiveOptions{Rings: rings})
 		out := newSender(t, "plant0")
 		frame := etherBytes(alice, bob, nil, ipBytes(alice, bob, protoUDP, 0, udpBytes(1, 2, "x")))
 		const n = 3 * BatchSize
@@ -255,11 +255,7 @@ func TestLivePacketsOfThisHostAreLeftOutAndCounted(t *testing.T) {
 		return
 	}
 	eachRing(t, func(t *testing.T, rings int) {
-		src, err := OpenLive(LiveOptions{Rings: rings, Interfaces: []string{"tap0"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer src.Close()
+		src := openTap(t, LiveOptions{Rings: rings})
 		mine, theirs := newSender(t, "tap0"), newSender(t, "plant0")
 		frame := etherBytes(alice, bob, nil, ipBytes(alice, bob, protoUDP, 0, udpBytes(1, 2, "x")))
 		for range 30 {
@@ -315,11 +311,7 @@ func TestLiveEndsSoonAndItsClockGoesOnInSilence(t *testing.T) {
 		return
 	}
 	eachRing(t, func(t *testing.T, rings int) {
-		src, err := OpenLive(LiveOptions{Rings: rings, Interfaces: []string{"tap0"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer src.Close()
+		src := openTap(t, LiveOptions{Rings: rings})
 		newSender(t, "plant0").send(t, etherBytes(alice, bob, nil, ipBytes(alice, bob, protoUDP, 0, udpBytes(1, 2, "x"))))
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
@@ -327,7 +319,7 @@ func TestLiveEndsSoonAndItsClockGoesOnInSilence(t *testing.T) {
 		var cancelled time.Time
 		r := &recorder{}
 		e := New(Settings{UDPIdle: 300 * time.Millisecond}, []Handler{r})
-		err = e.Run(ctx, src, func(clock int64) error {
+		err := e.Run(ctx, src, func(clock int64) error {
 			clocks = append(clocks, clock)
 			if e.Stats().ConnsExpired == 1 && cancelled.IsZero() {
 				cancelled = time.Now()
@@ -430,11 +422,7 @@ func TestLiveAnInterfaceThatGoesDownAndUp(t *testing.T) {
 		return
 	}
 	eachRing(t, func(t *testing.T, rings int) {
-		src, err := OpenLive(LiveOptions{Rings: rings, Interfaces: []string{"tap0"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer src.Close()
+		src := openTap(t, LiveOptions{Rings: rings})
 		frame := etherBytes(alice, bob, nil, ipBytes(alice, bob, protoUDP, 0, udpBytes(1, 2, "x")))
 		out := newSender(t, "plant0")
 		out.send(t, frame)
@@ -471,11 +459,7 @@ func TestLiveTheSameStreamsAsFromTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	eachRing(t, func(t *testing.T, rings int) {
-		src, err := OpenLive(LiveOptions{Rings: rings, Interfaces: []string{"tap0"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer src.Close()
+		src := openTap(t, LiveOptions{Rings: rings})
 		cmd := exec.Command("tcpreplay", "-i", "plant0", "--pps", "20000", path)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)

@@ -239,19 +239,8 @@ func TestASavedLearningGivesTheSameFindings(t *testing.T) {
 	if err != nil || !bytes.Equal(saved, again) {
 		t.Fatalf("saving twice gives different bytes (error %v)", err)
 	}
-	y := *x
-	y.feed = newFeed(sceneNames, Settings{})
-	y.keep, y.series = true, x.series
-	y.override = make(map[int]func(float64) float64)
-	if err := y.engine.Load(saved); err != nil {
-		t.Fatal(err)
-	}
-	twice, err := y.engine.Save()
-	if err != nil || !bytes.Equal(saved, twice) {
-		t.Errorf("what is loaded is saved otherwise (error %v)", err)
-	}
-	y.frame = x.frame
-	for _, s := range []*scene{x, &y} {
+	y := x.reloaded(t)
+	for _, s := range []*scene{x, y} {
 		s.log = nil
 		s.run(50)
 		s.override[level] = func(v float64) float64 { return v + 1 }
@@ -390,16 +379,8 @@ func TestSurpriseGoesOnWhereTheErrorFunctionRunsOut(t *testing.T) {
 func TestALoadedStateHasNotLastedSinceTheEpoch(t *testing.T) {
 	x := watchingAfter(t, 10)
 	x.override[pump] = func(float64) float64 { return 0 }
-	saved, err := x.engine.Save()
-	if err != nil {
-		t.Fatal(err)
-	}
-	y := *x
-	y.feed = newFeed(sceneNames, Settings{})
-	y.keep, y.series, y.frame = true, x.series, x.frame
-	if err := y.engine.Load(saved); err != nil {
-		t.Fatal(err)
-	}
+	y := x.reloaded(t)
+	y.override = x.override
 	from := y.t
 	y.run(5)
 	for _, f := range y.log {

@@ -250,7 +250,7 @@ func (e *Engine) judgeMoves(p *point, s *detect.Sample, at int) {
 		e.hold(p, s, KindTransition, false, 1, nil)
 	}
 	limit := longDwell*m.dwell[at] + 10*p.interval
-	bad := f.states[at].visits >= enoughVisits && m.dwell[at] > 0 && p.has && p.value == s.Value && s.Time-p.changed > limit
+	bad := f.states[at].visits >= enoughVisits && m.dwell[at] > 0 && p.value == s.Value && s.Time-p.changed > limit
 	if bad || p.alarming(KindDwell) {
 		e.holdSince(p, s, KindDwell, bad, 1, p.changed, func() words { return dwellWords(p, f, s, m.dwell[at]) })
 	}

@@ -38,20 +38,3 @@ func TestAValueThatIsRoundedMoreCoarselyThanInLearningIsNotTakenForStuckSmoothOr
 		t.Error("digits that vanish while watching are not told")
 	}
 }
-
-func TestAStateThatWasLoadedHasNotLastedSinceTheBeginningOfTime(t *testing.T) {
-	x := watching(t)
-	saved, err := x.engine.Save()
-	if err != nil {
-		t.Fatal(err)
-	}
-	y := newScene(Settings{})
-	if err := y.engine.Load(saved); err != nil {
-		t.Fatal(err)
-	}
-	y.level = 2.2 // the pump is off, as at the start
-	y.run(3)
-	if y.kinds["value.dwell"] > 0 {
-		t.Errorf("the first value after loading raised %v", y.kinds)
-	}
-}

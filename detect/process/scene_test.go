@@ -1,6 +1,7 @@
 package process
 
 import (
+	"bytes"
 	"math"
 	"net/netip"
 	"testing"
@@ -126,6 +127,28 @@ func watchingAfter(t *testing.T, rounds int) *scene {
 	x.engine.Watch(x.t)
 	x.run(30)
 	return x
+}
+
+// reloaded is a scene that goes on as x does, with models that were saved and
+// loaded.
+func (x *scene) reloaded(t *testing.T) *scene {
+	t.Helper()
+	saved, err := x.engine.Save()
+	if err != nil {
+		t.Fatal(err)
+	}
+	y := *x
+	y.feed = newFeed(sceneNames, Settings{})
+	y.keep, y.series, y.frame = true, x.series, x.frame
+	y.override = make(map[int]func(float64) float64)
+	if err := y.engine.Load(saved); err != nil {
+		t.Fatal(err)
+	}
+	again, err := y.engine.Save()
+	if err != nil || !bytes.Equal(saved, again) {
+		t.Errorf("what is loaded is saved otherwise (error %v)", err)
+	}
+	return &y
 }
 
 func (x *scene) expectKind(t *testing.T, k *detect.Kind, point int) {

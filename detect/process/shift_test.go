@@ -110,21 +110,7 @@ func TestManyPointsThatAreALittleOffAreToldTogetherAndNamedInOrder(t *testing.T)
 
 func TestTheJointDistanceIsTheSameAfterSavingAndLoading(t *testing.T) {
 	x := watching(t)
-	saved, err := x.engine.Save()
-	if err != nil {
-		t.Fatal(err)
-	}
-	y := newScene(Settings{})
-	if err := y.engine.Load(saved); err != nil {
-		t.Fatal(err)
-	}
-	again, err := y.engine.Save()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(saved) != string(again) {
-		t.Error("what is saved after loading differs")
-	}
+	y := x.reloaded(t)
 	if x.engine.tickers[0].relations[0].joint == nil {
 		t.Fatal("the scene has no joint distance")
 	}
