@@ -1,17 +1,21 @@
 // Package process learns what the process itself does, from the values that pass
 // the tap, and says when it does something else. It needs no model of the plant.
 //
-// An [Engine] is fed with samples in the order of the packets. While it learns it
+// An [Engine] is fed in the order of the packets, with samples or with readings
+// that hold only what changed; both give the same. While it learns it
 // keeps a bounded history; at an exact packet time it fits its models to that
-// and watches from then on. Three kinds of models stand beside each other:
+// and watches from then on. Four kinds of models stand beside each other:
 //
 //   - each point by itself: its states, its range, how far it moves at once,
 //     how long it rests, how noisy it is, how a counter counts, its quality
 //     flags, the digits of its values ([profile]);
 //   - points together: every point is predicted from the others of its group
 //     and from the recent past, and what is left over is tested over three
-//     horizons ([relation]); what holds between a state and a measurement is
-//     kept as a readable rule ([rule]);
+//     horizons, all of it together, and against the others alone ([relation]);
+//     what holds between a state and a measurement is kept as a readable rule
+//     ([rule]);
+//   - commands: whether the commanded point shows them, whether it changes
+//     without one, and which states always follow ([consequence]);
 //   - the past against the present: a stretch that repeats an earlier one too
 //     exactly ([replay]).
 //
