@@ -69,6 +69,11 @@ func newBaselineDiff() *cobra.Command {
 				return err
 			}
 			differs, err := detect.Diff(cmd.OutOrStdout(), a, b)
+			if err == nil && a.Sections[processSection] != nil && b.Sections[processSection] != nil {
+				var points bool
+				points, err = process.Diff(cmd.OutOrStdout(), a.Sections[processSection], b.Sections[processSection])
+				differs = differs || points
+			}
 			if err == nil && differs {
 				return errSaid
 			}
