@@ -211,7 +211,7 @@ func covertDigits(w *world, a *assault) {
 	start := w.process.Now
 	w.lie(a, "LT_T1", func(t int64, v float64) float64 {
 		// Three digits an octet, one a poll; the reading's millimetres carry them.
-		at := int((t - start) / int64(w.poll))
+		at := int((t - start) / w.period(w.plc1))
 		digit := int(message[at/3%len(message)]) / [3]int{100, 10, 1}[at%3] % 10
 		return math.Floor(v*100)/100 + float64(digit)/1000
 	})

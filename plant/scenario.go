@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/weir-ics/weir/plant/wire"
@@ -21,6 +23,9 @@ type Scenario struct {
 	// Poll is the HMI's poll interval; zero is a second. The historian polls ten
 	// times, the DNP3 master five times slower, but at least every 5 s and 2 s.
 	Poll time.Duration
+	// Polls are the poll intervals of devices that are polled at another pace, by
+	// name: PLC1, PLC2, PLC3, analysers, RTU.
+	Polls map[string]time.Duration
 	// Life is what else goes on.
 	Life Life
 	// Attacks are what is done to the site.
@@ -77,13 +82,20 @@ func (s *Scenario) times() (start, end int64, poll time.Duration) {
 	return from.UnixNano(), from.Add(length).UnixNano(), poll
 }
 
-// Check tells whether every attack begins while the scenario is played: a label
-// of what was never done would be an attack that nobody can find.
+// Check tells whether every attack begins while the scenario is played, because a
+// label of what was never done would be an attack that nobody can find, and whether
+// the devices with a poll interval of their own are there.
 func (s *Scenario) Check() error {
 	start, end, _ := s.times()
 	for _, a := range s.Attacks {
 		if length := time.Duration(end - start); a.At < 0 || a.At >= length {
 			return fmt.Errorf("attack %s at %v is outside of the %v that are played", a.Kind, a.At, length)
+		}
+	}
+	known := newSite(s.Seed, start).names()
+	for name, interval := range s.Polls {
+		if !slices.Contains(known, name) || interval <= 0 {
+			return fmt.Errorf("%s cannot be polled every %v; the devices are %s", name, interval, strings.Join(known, ", "))
 		}
 	}
 	return nil
@@ -143,6 +155,7 @@ type world struct {
 	start  int64
 	end    int64
 	poll   time.Duration
+	polls  map[string]time.Duration
 
 	hmiLinks  []*scanner // one for each device
 	historian []*scanner
@@ -153,7 +166,7 @@ type world struct {
 func (s *Scenario) build(labels Labels, packet func(*Packet) error) (*world, error) {
 	start, end, poll := s.times()
 	w := &world{
-		site: newSite(s.Seed, start), start: start, end: end, poll: poll, labels: labels,
+		site: newSite(s.Seed, start), start: start, end: end, poll: poll, polls: s.Polls, labels: labels,
 		rnd:    rand.New(rand.NewPCG(s.Seed, 0x6c696665)),
 		chance: rand.New(rand.NewPCG(s.Seed, 0x6174746163)),
 	}
@@ -195,10 +208,18 @@ var historianPlan = [][]poll{
 	{{11, wire.ReadInputRegisters, 0, 2}, {12, wire.ReadInputRegisters, 0, 2}},
 }
 
+// period is at which interval the HMI polls a device.
+func (w *world) period(h *host) int64 {
+	if own, ok := w.polls[h.name]; ok {
+		return int64(own)
+	}
+	return int64(w.poll)
+}
+
 func (w *world) startPolls(drift float64) {
 	n := w.n
-	period := int64(w.poll)
 	for i, d := range w.devices {
+		period := w.period(d.host)
 		s := &scanner{client: newModbusClient(n, w.hmi, d.host, d), plan: hmiPlan[i], period: period, jitter: min(period/50, 20*millisecond), drift: drift, label: -1}
 		w.hmiLinks = append(w.hmiLinks, s)
 		s.start(w.start + int64(i)*period/5 + n.between(0, 20*millisecond))
@@ -208,10 +229,14 @@ func (w *world) startPolls(drift float64) {
 		w.historian = append(w.historian, h)
 		h.start(w.start + int64(i)*700*millisecond + 350*millisecond)
 	}
+	events := max(5*int64(w.poll), 2*second)
+	if own, ok := w.polls[w.rtuHost.name]; ok {
+		events = int64(own)
+	}
 	w.rtu.drift = drift
 	w.dnp3 = &dnp3Master{
 		client: newDNP3Client(n, w.master, w.rtuHost, w.rtu, MasterAddress),
-		events: max(5*period, 2*second), integrity: 900 * second,
+		events: events, integrity: 900 * second,
 	}
 	w.dnp3.start(w.start + 120*millisecond)
 }

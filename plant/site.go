@@ -94,6 +94,15 @@ func (s *site) device(h *host) *device {
 	return nil
 }
 
+// names are those of the devices that are polled.
+func (s *site) names() []string {
+	var names []string
+	for _, d := range s.devices {
+		names = append(names, d.host.name)
+	}
+	return append(names, s.rtuHost.name)
+}
+
 // hosts lists every machine that is normally there.
 func (s *site) hosts() []*host {
 	return []*host{s.gateway, s.hmi, s.historian, s.engineering, s.master, s.plc1, s.plc2, s.plc3, s.analysers, s.rtuHost}

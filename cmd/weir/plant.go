@@ -69,7 +69,7 @@ func newPlantTags() *cobra.Command {
 
 func newPlantWrite() *cobra.Command {
 	var s plant.Scenario
-	var length, poll duration
+	var length duration
 	var start, labels, frames, tagFile string
 	var attacks []string
 	var quiet, own bool
@@ -84,7 +84,7 @@ An attack is KIND@OFFSET or KIND@OFFSET+DURATION; weir plant attacks lists them.
   weir plant write test.pcap --duration 2h --attack write.new-host@90m --attack poll.stopped@100m+10m --labels test.jsonl`,
 		Args: between(1, 1, "one file to write"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s.Duration, s.Poll = time.Duration(length), time.Duration(poll)
+			s.Duration = time.Duration(length)
 			if start != "" {
 				t, err := time.Parse(time.RFC3339, start)
 				if err != nil {
@@ -116,7 +116,7 @@ An attack is KIND@OFFSET or KIND@OFFSET+DURATION; weir plant attacks lists them.
 	f := cmd.Flags()
 	f.Uint64Var(&s.Seed, "seed", 1, "another plant, another day")
 	f.VarP(&length, "duration", "d", "how long, in plant time (default 1h)")
-	f.Var(&poll, "poll", "the HMI's poll interval (default 1s)")
+	f.Var((*pollFlag)(&s), "poll", "the HMI's poll interval, or a device's own: PLC1=30s (may be repeated; default 1s)")
 	f.StringVar(&start, "start", "", "time of the first packet, RFC 3339 (default 2026-03-02T06:00:00Z)")
 	f.StringArrayVarP(&attacks, "attack", "a", nil, "KIND@OFFSET[+DURATION] (may be repeated)")
 	f.StringVar(&spread, "all-attacks", "", "every kind of attack, one after the other: FROM+GAP, as 48h+30m")
@@ -127,6 +127,32 @@ An attack is KIND@OFFSET or KIND@OFFSET+DURATION; weir plant attacks lists them.
 	f.StringVar(&tagFile, "tags", "", "write the tag list to FILE, CSV")
 	return cmd
 }
+
+// pollFlag is the poll interval of a scenario, or of a device of it.
+type pollFlag plant.Scenario
+
+// Set, String and Type make a pollFlag a command-line flag.
+func (p *pollFlag) Set(s string) error {
+	name, interval, own := strings.Cut(s, "=")
+	if !own {
+		interval = s
+	}
+	d, err := parseDuration(interval)
+	if err != nil {
+		return err
+	}
+	if !own {
+		p.Poll = d
+		return nil
+	}
+	if p.Polls == nil {
+		p.Polls = make(map[string]time.Duration)
+	}
+	p.Polls[name] = d
+	return nil
+}
+func (p *pollFlag) String() string { return "" }
+func (p *pollFlag) Type() string   { return "[DEVICE=]duration" }
 
 // parseSpread reads FROM+GAP.
 func parseSpread(s string) (from, gap time.Duration, err error) {

@@ -13,9 +13,9 @@ import (
 
 // version is that of the section in the baseline file. It grows when an older
 // weir could not read what a newer one wrote.
-// Version 1 was an object of encoding/json a point, with all its field names; it
-// can be read, and is no longer written.
-const version = 2
+// Version 1 was an object of encoding/json a point, with all its field names; in
+// version 2 relations had no guests. Both can be read, and are no longer written.
+const version = 3
 
 // baseline is the process section of the baseline file (see encoder). The same
 // learning gives the same bytes.
@@ -108,12 +108,22 @@ type savedRelation struct {
 	Rows    int           `json:"rows"`
 	Seconds float64       `json:"seconds"`
 	Members []savedMember `json:"members,omitempty"`
+	// Guests are points of faster paces that are among what explains.
+	Guests []savedGuest `json:"guests,omitempty"`
 	// After one of Switches changed, Unsettled rows are not judged.
 	Switches []int       `json:"switches,omitempty"`
 	Joint    *savedJoint `json:"joint,omitempty"`
 	// Factor is that of the joint distance.
 	Factor    []float32 `json:"factor,omitempty"`
 	Unsettled int       `json:"unsettled,omitempty"`
+}
+
+type savedGuest struct {
+	Point    int     `json:"point"`
+	Mean     float64 `json:"mean"`
+	Spread   float64 `json:"spread"`
+	Drifting bool    `json:"drifting,omitempty"`
+	Coarse   bool    `json:"coarse,omitempty"`
 }
 
 type savedMember struct {
@@ -236,6 +246,9 @@ func (t *ticker) save(places map[*point]int) savedPace {
 			last := &x.Members[len(x.Members)-1]
 			last.Anchor, last.Tied = m.anchor.save()
 		}
+		for _, g := range r.guests {
+			x.Guests = append(x.Guests, savedGuest{places[g.point], g.mean, g.spread, g.drifting, g.coarse})
+		}
 		if x.Unsettled = r.unsettled; r.unsettled > 0 {
 			for _, p := range r.switches {
 				x.Switches = append(x.Switches, places[p])
@@ -263,6 +276,12 @@ func (e *Engine) Load(section json.RawMessage) error {
 	}
 	if err := l.connect(); err != nil {
 		return fmt.Errorf("load the process models: %w", err)
+	}
+	for _, t := range fresh.tickers {
+		for _, r := range t.relations {
+			// The paces of guests may come after that of the relation.
+			r.settleGuests()
+		}
 	}
 	*e = *fresh
 	return nil
@@ -533,7 +552,20 @@ func (l *loader) restorePace(s *savedPace) error {
 			}
 			r.switches = append(r.switches, p)
 		}
-		columns := columnsOf(len(x.Members), x.Daily)
+		if len(x.Guests) > maxGuests {
+			return fmt.Errorf("a relation with %d guests", len(x.Guests))
+		}
+		for _, g := range x.Guests {
+			p, err := at(g.Point)
+			if err != nil {
+				return err
+			}
+			if !(g.Spread > 0) {
+				return fmt.Errorf("%s is a guest that spreads by %g", p.id(), g.Spread)
+			}
+			r.guests = append(r.guests, guest{visitor: visitor{point: p, coarse: g.Coarse}, mean: g.Mean, spread: g.Spread, drifting: g.Drifting})
+		}
+		columns := columnsOf(len(x.Members), len(x.Guests), x.Daily)
 		for k, m := range x.Members {
 			p, err := at(m.Point)
 			if err != nil {
@@ -563,7 +595,7 @@ func (l *loader) restorePace(s *savedPace) error {
 			r.members = append(r.members, x)
 			p.relation, p.member = r, int16(k)
 		}
-		if len(r.members) < 2 {
+		if len(r.members) == 0 || len(r.members)+len(r.guests) < 2 {
 			return fmt.Errorf("a relation of %d points", len(r.members))
 		}
 		if r.joint, err = loadJoint(x.Joint, x.Factor, r.members); err != nil {

@@ -213,6 +213,11 @@ func (e *Engine) relationExplained(r *relation, at int64) bool {
 			return true
 		}
 	}
+	for i := range r.guests {
+		if e.explained(r.guests[i].point, at) {
+			return true
+		}
+	}
 	return false
 }
 
@@ -249,8 +254,8 @@ func (e *Engine) deviation(r *relation, a *relationAlarm, frame uint64) detect.F
 	p := top.point
 	f.Title = p.name() + " does not agree with its neighbours"
 	f.Observed = fmt.Sprintf("%s is %s.", p.name(), p.quantity(p.value))
-	f.Expected = fmt.Sprintf("About %s (%s to %s) by the other %d points and the last %d values, from %d rows over %s.",
-		p.quantity(top.expected), p.quantity(top.low), p.quantity(top.high), len(r.members)-1, lags, r.rows, span(int64(r.seconds*1e9)))
+	f.Expected = fmt.Sprintf("About %s (%s to %s) by %s and the last %d values, from %d rows over %s.",
+		p.quantity(top.expected), p.quantity(top.low), p.quantity(top.high), r.others(), lags, r.rows, span(int64(r.seconds*1e9)))
 	var others []string
 	for k, j := range ranked {
 		others = append(others, fmt.Sprintf("%s %.0f %%", r.members[j].point.name(), 100*shares[k]))
@@ -260,7 +265,7 @@ func (e *Engine) deviation(r *relation, a *relationAlarm, frame uint64) detect.F
 	case a.anchored:
 		x := top.anchor
 		f.Title = p.name() + " has moved away from where its neighbours put it"
-		f.Expected = fmt.Sprintf("About %s by the other %d points alone, from %d rows over %s.", p.quantity(top.natural(x.expected)), len(r.members)-1, r.rows, span(int64(r.seconds*1e9)))
+		f.Expected = fmt.Sprintf("About %s by %s alone, from %d rows over %s.", p.quantity(top.natural(x.expected)), r.others(), r.rows, span(int64(r.seconds*1e9)))
 		f.Explanation = fmt.Sprintf("%s goes on as it did, but at another level than the other points imply: it is %s, and they have made about %s expected for so long that it is no chance. What contributes most: %s.",
 			p.name(), p.quantity(p.value), p.quantity(top.natural(x.expected)), strings.Join(others, ", ")) + after
 		return f

@@ -38,6 +38,8 @@ type Engine struct {
 	nRules int
 	// room is that for the histories of tickers.
 	room room
+	// visits is how many points were invited to explain those of slower paces.
+	visits int
 	// commanded is when each device was last given a command.
 	commanded map[netip.Addr]int64
 	// blocks are what is reported together. seating grows with each change of
@@ -69,6 +71,9 @@ type Stats struct {
 	// Unfollowed is how often an effect of a command was let go because there are too
 	// many.
 	Unfollowed uint64
+	// Uninvited is how often there was no room to try a point as explanation of
+	// those of a slower pace.
+	Uninvited uint64
 	// Findings is how many were given out.
 	Findings uint64
 }
@@ -85,6 +90,7 @@ func (s *Stats) Each(f func(name string, value uint64)) {
 	f("process.unrecorded", s.Unrecorded)
 	f("process.unreplayed", s.Unreplayed)
 	f("process.unfollowed", s.Unfollowed)
+	f("process.uninvited", s.Uninvited)
 	f("process.findings", s.Findings)
 }
 

@@ -314,7 +314,7 @@ func TestABrokenBaselineIsRefusedWithAReason(t *testing.T) {
 	for in, want := range map[string]string{
 		`{`:             "the section ends where",
 		`{"version":9}`: "version 9 is not known",
-		`{"version":3}`: "version 3 is not known, only 1 to 2",
+		`{"version":4}`: "version 4 is not known, only 1 to 3",
 		`{"points":[]}`: "there is no version",
 		`[1]`:           "'[' where '{' should be",
 		`{"version":2,"tables":[{"device":"1.2.3.4","proto":"modbus","kind":"coil","constants":[[4294967295,0,1]]}]}`:               "past the last index",

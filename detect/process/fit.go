@@ -31,6 +31,9 @@ func (e *Engine) fit() {
 		p.profile = same.find(f)
 	}
 	for _, t := range e.tickers {
+		t.away, t.invited = nil, nil
+	}
+	for _, t := range e.tickers {
 		e.relate(t, budget)
 		e.fitReplays(t, budget)
 		e.findRules(t)

@@ -15,21 +15,21 @@ type sketch [sketchBits / 64]uint64
 // One group takes all if they fit; else points are joined with those they move
 // together with most, as far as groups stay small enough. Whether two points
 // move together is judged by the signs of their deviations and changes at
-// sketchBits moments, so that the cost of a pair is a few instructions.
-func (e *Engine) groupsOf(t *ticker) [][]*point {
+// sketchBits moments, so that the cost of a pair is a few instructions. alone tells
+// that one point is group enough, because points of other paces may explain it.
+func (e *Engine) groupsOf(t *ticker, alone bool) [][]*point {
+	least := 2
+	if alone {
+		least = 1
+	}
 	var members []*point
 	for i, p := range t.points {
 		if p == nil || p.ticker != t || int(p.column) != i || p.relation != nil {
 			continue
 		}
-		c := &t.history.columns[i]
-		if c.values == nil || len(c.values)-c.from < 3*len(t.history.times)/4 || p.profile.nature == natureCounter || p.profile.nature == natureUnknown && p.tally.nStates > maxStates {
-			continue
+		if p.eligible(&t.history.columns[i], len(t.history.times)) {
+			members = append(members, p)
 		}
-		if p.tally.nStates <= maxStates && p.tally.ups+p.tally.downs < 2 {
-			continue
-		}
-		members = append(members, p)
 	}
 	members = sorted(members)
 	if len(members) > e.settings.MaxRelated {
@@ -37,7 +37,7 @@ func (e *Engine) groupsOf(t *ticker) [][]*point {
 	}
 	size := e.settings.GroupSize
 	if len(members) <= size {
-		if len(members) < 2 {
+		if len(members) < least {
 			return nil
 		}
 		return [][]*point{members}
@@ -111,7 +111,7 @@ func (e *Engine) groupsOf(t *ticker) [][]*point {
 		}
 		groups[g] = append(groups[g], p)
 	}
-	return slices.DeleteFunc(groups, func(g []*point) bool { return len(g) < 2 })
+	return slices.DeleteFunc(groups, func(g []*point) bool { return len(g) < least })
 }
 
 // sketchOf takes the signs of deviations from the mean, and of changes, at

@@ -13,6 +13,8 @@ type history struct {
 	times     []int64
 	sequences []int64
 	columns   []column
+	// candidates are points of faster paces, with columns of their own.
+	candidates []*candidate
 	// every is which blocks are kept; rows counts all rows there were.
 	every, rows int64
 }
@@ -36,6 +38,13 @@ func (r *room) open() bool {
 	}
 	r.columns++
 	return true
+}
+
+// release gives back the room of a column that is let go.
+func (r *room) release(c *column) {
+	if c.values != nil {
+		r.columns--
+	}
 }
 
 // rows is how many rows there is room for.
@@ -65,51 +74,25 @@ func (h *history) join(value float64) {
 }
 
 func (h *history) drop(i int) {
-	if h.columns[i].values != nil {
-		h.room.columns--
-	}
+	h.room.release(&h.columns[i])
 	h.columns[i] = column{dropped: true}
 }
 
 // add keeps the row that t has now. It tells whether it had to make room.
 func (h *history) add(t *ticker) bool {
-	block := h.rows / blockRows
+	kept := h.rows/blockRows%h.every == 0
 	h.rows++
-	if block%h.every != 0 {
+	for _, c := range h.candidates {
+		c.add(h, kept)
+	}
+	if !kept {
 		return false
 	}
 	n := len(h.times)
 	for i := range h.columns {
-		c := &h.columns[i]
-		if c.dropped || c.refused {
-			continue
+		if c := &h.columns[i]; !c.dropped {
+			c.put(h.room, n, float32(t.points[i].value))
 		}
-		v := float32(t.points[i].value)
-		if c.values == nil {
-			if v == c.only {
-				continue
-			}
-			if n == c.from {
-				c.only = v
-				continue
-			}
-			if !h.room.open() {
-				c.refused = true
-				continue
-			}
-			c.values = make([]float32, n, n+blockRows)
-			for k := range c.values {
-				c.values[k] = c.only
-				if k < c.from {
-					c.values[k] = float32(math.NaN())
-				}
-			}
-		}
-		if len(c.values) == cap(c.values) {
-			// As much as is sure to be needed, and not twice as much.
-			c.values = append(make([]float32, 0, n+max(blockRows, n/4)), c.values...)
-		}
-		c.values = append(c.values, v)
 	}
 	h.times = append(h.times, t.start)
 	h.sequences = append(h.sequences, t.sequence)
@@ -118,6 +101,38 @@ func (h *history) add(t *ticker) bool {
 		return true
 	}
 	return false
+}
+
+// put keeps v as the value in row n, the next.
+func (c *column) put(r *room, n int, v float32) {
+	if c.refused {
+		return
+	}
+	if c.values == nil {
+		if v == c.only {
+			return
+		}
+		if n == c.from {
+			c.only = v
+			return
+		}
+		if !r.open() {
+			c.refused = true
+			return
+		}
+		c.values = make([]float32, n, n+blockRows)
+		for k := range c.values {
+			c.values[k] = c.only
+			if k < c.from {
+				c.values[k] = float32(math.NaN())
+			}
+		}
+	}
+	if len(c.values) == cap(c.values) {
+		// As much as is sure to be needed, and not twice as much.
+		c.values = append(make([]float32, 0, n+max(blockRows, n/4)), c.values...)
+	}
+	c.values = append(c.values, v)
 }
 
 // thin gives up every second block.
@@ -132,20 +147,28 @@ func (h *history) thin() {
 	}
 	h.times, h.sequences = h.times[:n], h.sequences[:n]
 	for i := range h.columns {
-		c := &h.columns[i]
-		k := 0
-		for r := range c.values {
-			if keep(r) {
-				c.values[k] = c.values[r]
-				k++
-			}
-		}
-		if c.values != nil {
-			c.values = c.values[:k]
-		}
-		c.from = c.from/(2*blockRows)*blockRows + min(c.from%(2*blockRows), blockRows)
+		h.columns[i].thin(keep)
+	}
+	for _, c := range h.candidates {
+		c.last.thin(keep)
+		c.mean.thin(keep)
 	}
 	h.every *= 2
+}
+
+// thin gives up the rows that are not kept.
+func (c *column) thin(keep func(row int) bool) {
+	k := 0
+	for r := range c.values {
+		if keep(r) {
+			c.values[k] = c.values[r]
+			k++
+		}
+	}
+	if c.values != nil {
+		c.values = c.values[:k]
+	}
+	c.from = c.from/(2*blockRows)*blockRows + min(c.from%(2*blockRows), blockRows)
 }
 
 // at returns the value of a column in a row, NaN before it was there.

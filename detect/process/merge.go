@@ -65,6 +65,10 @@ func Merge(a, b json.RawMessage) (json.RawMessage, error) {
 			}
 			if fresh {
 				r.Members = members
+				r.Guests = slices.Clone(r.Guests)
+				for k := range r.Guests {
+					r.Guests[k].Point = where[r.Guests[k].Point]
+				}
 				r.Switches = slices.Clone(r.Switches)
 				for k := range r.Switches {
 					r.Switches[k] = where[r.Switches[k]]
@@ -147,6 +151,10 @@ func (b *baseline) sort() {
 			r.Switches = slices.Clone(r.Switches)
 			for m := range r.Switches {
 				r.Switches[m] = place[r.Switches[m]]
+			}
+			r.Guests = slices.Clone(r.Guests)
+			for m := range r.Guests {
+				r.Guests[m].Point = place[r.Guests[m].Point]
 			}
 			r.Members = slices.Clone(r.Members)
 			for m := range r.Members {
@@ -272,7 +280,7 @@ func Show(w io.Writer, section json.RawMessage) error {
 	}
 	for _, t := range e.tickers {
 		for _, r := range t.relations {
-			if _, err := fmt.Fprintf(w, "\nrelation of %d points, from %d rows over %s:\n", len(r.members), r.rows, span(int64(r.seconds*1e9))); err != nil {
+			if _, err := fmt.Fprintf(w, "\n%s, from %d rows over %s:\n", r.heading(), r.rows, span(int64(r.seconds*1e9))); err != nil {
 				return err
 			}
 			for j := range r.members {
@@ -296,27 +304,43 @@ func Show(w io.Writer, section json.RawMessage) error {
 	return nil
 }
 
-// reasons names the members that explain member j most.
+// heading says who belongs to r.
+func (r *relation) heading() string {
+	s := fmt.Sprintf("relation of %d points", len(r.members))
+	if n := len(r.guests); n > 0 {
+		s += fmt.Sprintf(", with %d of faster paces to explain them", n)
+	}
+	return s
+}
+
+// reasons names the points that explain member j most.
 func (r *relation) reasons(j int) string {
 	d := len(r.members)
-	weight := make([]float64, d)
-	for i, w := range r.members[j].weights[:d*(1+lags)] {
+	weight := make([]float64, d+len(r.guests))
+	all := r.members[j].weights
+	for i, w := range all[:d*(1+lags)] {
 		weight[i%d] += math.Abs(float64(w))
 	}
-	order := make([]int, d)
+	for i, w := range all[d*(1+lags):][:guestColumns*len(r.guests)] {
+		weight[d+i/guestColumns] += math.Abs(float64(w))
+	}
+	order := make([]int, len(weight))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(weight[b], weight[a]) })
 	out := ""
-	for k, i := range order[:min(3, d)] {
+	for k, i := range order[:min(3, len(order))] {
 		if k > 0 {
 			out += ", "
 		}
-		if i == j {
+		switch {
+		case i == j:
 			out += "its own past"
-		} else {
+		case i < d:
 			out += r.members[i].point.name()
+		default:
+			out += r.guests[i-d].point.name()
 		}
 	}
 	return out

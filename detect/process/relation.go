@@ -13,6 +13,11 @@ import (
 // changes.
 type relation struct {
 	members []member
+	// guests are points of faster paces that are among what explains; visits are
+	// their explaining values now, met is for how many rows all have been there.
+	guests []guest
+	visits []float64
+	met    int
 	// daily tells that the time of day is among what explains.
 	daily bool
 	// rows and seconds are what it was learned from.
@@ -56,7 +61,7 @@ type member struct {
 	mean, spread float64
 	drifting     bool
 	// weights are those of the explaining values: members now (its own is 0),
-	// one row ago, two rows ago, the harmonics of the day, and a constant.
+	// one row ago, two rows ago, guests, the harmonics of the day, and a constant.
 	weights []float32
 	// scale is the deviation of the residual.
 	scale float64
@@ -100,21 +105,22 @@ func (m *member) measured() bool {
 func (m *member) displaced() bool { return math.Abs(m.brought) > allowance/2*m.scale }
 
 // columnsOf returns how many explaining values d members have.
-func columnsOf(d int, daily bool) int {
-	n := d*(1+lags) + 1
+func columnsOf(d, guests int, daily bool) int {
+	n := d*(1+lags) + guestColumns*guests + 1
 	if daily {
 		n += 2 * harmonics
 	}
 	return n
 }
 
-// explainInto puts the explaining values together: now, the rows before, the
-// time of day, and 1.
-func explainInto(x, now []float64, past *[lags][]float64, daily bool, at int64) {
+// explainInto puts the explaining values together: now, the rows before, those of
+// guests, the time of day, and 1.
+func explainInto(x, now []float64, past *[lags][]float64, visits []float64, daily bool, at int64) {
 	k := copy(x, now)
 	for _, row := range past {
 		k += copy(x[k:], row)
 	}
+	k += copy(x[k:], visits)
 	if daily {
 		phase := 2 * math.Pi * float64(at%int64(day)) / float64(day)
 		for h := 1; h <= harmonics; h++ {
@@ -131,9 +137,11 @@ func (e *Engine) relate(t *ticker, budget float64) {
 	if len(t.history.times) < settleRows {
 		return
 	}
-	for _, group := range e.groupsOf(t) {
-		if r := fitRelation(t, group, budget*float64(t.interval)/1e9); r != nil {
+	l := t.list(t.history.whole())
+	for _, group := range e.groupsOf(t, l != nil) {
+		if r := fitRelation(t, group, l, budget*float64(t.interval)/1e9); r != nil {
 			t.relations = append(t.relations, r)
+			r.settleGuests()
 			for i := range r.members {
 				r.members[i].point.relation, r.members[i].point.member = r, int16(i)
 			}
@@ -162,27 +170,31 @@ type learned struct {
 	rows int
 }
 
-// fitRelation fits a relation to the history. row is how many false alarms a row
-// each test may give. It returns nil if there is too little to learn from.
-func fitRelation(t *ticker, group []*point, row float64) *relation {
+// fitRelation fits a relation to the history; l is who of other paces may explain.
+// row is how many false alarms a row each test may give. It returns nil if there is
+// too little to learn from.
+func fitRelation(t *ticker, group []*point, l *listing, row float64) *relation {
 	r := &relation{}
 	h := &t.history
 	span := h.times[len(h.times)-1] - h.times[0]
 	r.daily = span >= 4*int64(day) && t.interval <= int64(day)/(4*harmonics)
 	r.seconds = float64(span) / 1e9
 	z := standardise(r, h, group)
-	if len(r.members) < 2 {
+	d := len(r.members)
+	if d < 2 && (d == 0 || l == nil) {
 		return nil
 	}
-	data := design(r, h, z)
+	data := design(r, h, z, nil)
 	moved := r.findSwitches(t)
-	d := len(r.members)
-	f := columnsOf(d, r.daily)
 	if data.rows < settleRows {
 		return nil
 	}
 	r.rows = data.rows
-	residuals, tied := crossValidate(r, data, d, f)
+	x := r.host(t, l, z, crossValidate(data, d))
+	if d < 2 && len(r.guests) == 0 {
+		return nil
+	}
+	residuals, tied := x.give(r)
 	settled := r.settleTime(data, moved, residuals)
 	calms := make([][]float64, d)
 	for j := range r.members {
@@ -281,11 +293,24 @@ func dither(column, row int) float64 {
 	return float64(x>>11)/(1<<53) - 0.5
 }
 
-// design puts the rows together that have the rows before them.
-func design(r *relation, h *history, z [][]float64) learned {
+// whole returns the rows that have the rows before them.
+func (h *history) whole() []int {
+	var from []int
+	for i := lags + 1; i < len(h.times); i++ {
+		// A drifting point needs one row more, for its change.
+		if h.sequences[i]-h.sequences[i-lags-1] == lags+1 {
+			from = append(from, i)
+		}
+	}
+	return from
+}
+
+// design puts the rows together that have the rows before them. visits are the
+// explaining values of guests in each row, nil if there are none.
+func design(r *relation, h *history, z, visits [][]float64) learned {
 	d := len(z)
-	f := columnsOf(d, r.daily)
-	var out learned
+	f := columnsOf(d, len(r.guests), r.daily)
+	out := learned{from: h.whole()}
 	rows := make([][]float64, len(h.times))
 	flat := make([]float64, len(h.times)*d)
 	for i := range rows {
@@ -294,33 +319,39 @@ func design(r *relation, h *history, z [][]float64) learned {
 			rows[i][j] = z[j][i]
 		}
 	}
-	for i := lags + 1; i < len(rows); i++ {
-		// A drifting point needs one row more, for its change.
-		if h.sequences[i]-h.sequences[i-lags-1] != lags+1 {
-			continue
-		}
+	for _, i := range out.from {
 		var past [lags][]float64
 		for l := range past {
 			past[l] = rows[i-1-l]
 		}
 		x := make([]float64, f)
-		explainInto(x, rows[i], &past, r.daily, h.times[i])
+		var visit []float64
+		if visits != nil {
+			visit = visits[i]
+		}
+		explainInto(x, rows[i], &past, visit, r.daily, h.times[i])
 		out.x = append(out.x, x)
 		out.z = append(out.z, rows[i])
-		out.from = append(out.from, i)
 	}
 	out.rows = len(out.x)
 	return out
 }
 
-// crossValidate finds for each member the penalty that predicts best what was
-// not fitted, fits the weights with it, and returns those residuals, a member.
+// fitted is what was fitted to data: weights on all that explains, and on all but
+// their own past, a member, with the residuals of what was not fitted.
+type fitted struct {
+	free, tied       *trials
+	weights, anchors [][]float64
+}
+
+// crossValidate finds for each of d members the penalty that predicts best what was
+// not fitted, and fits the weights with it.
 //
 // With P the inverse of the penalised Gram matrix of all explaining values, the
 // regression of one of them on all others has the weights -P[i][j]/P[j][j]: one
 // inverse serves all members.
-func crossValidate(r *relation, data learned, d, f int) (own, others [][]float64) {
-	n := data.rows
+func crossValidate(data learned, d int) *fitted {
+	n, f := data.rows, len(data.x[0])
 	bounds := func(k int) (int, int) { return k * n / folds, (k + 1) * n / folds }
 	parts := make([]*mat.SymDense, folds)
 	total := mat.NewSymDense(f, nil)
@@ -357,29 +388,64 @@ func crossValidate(r *relation, data learned, d, f int) (own, others [][]float64
 			tied.keep(ridge)
 		}
 	}
+	out := &fitted{free: free, tied: tied, weights: make([][]float64, d), anchors: make([][]float64, d)}
 	for _, ridge := range ridges {
 		if !slices.Contains(free.ridge, ridge) && !slices.Contains(tied.ridge, ridge) || !solve(total, ridge*float64(n), d, weights, anchors) {
 			continue
 		}
 		for j := range d {
 			if free.ridge[j] == ridge {
-				r.members[j].weights = single(weights[j])
+				out.weights[j] = slices.Clone(weights[j])
 			}
 			if tied.ridge[j] == ridge {
-				r.members[j].anchor = &anchor{weights: single(anchors[j])}
+				out.anchors[j] = slices.Clone(anchors[j])
 			}
 		}
 	}
-	for j := range r.members {
-		if r.members[j].weights == nil {
+	for j := range d {
+		if out.weights[j] == nil {
 			// Nothing explains it: it is its mean.
-			r.members[j].weights = make([]float32, f)
+			out.weights[j] = make([]float64, f)
 			for i := range free.best[j] {
 				free.best[j][i] = data.z[i][j]
 			}
+			free.error[j] = square(free.best[j])
 		}
 	}
-	return free.best, tied.best
+	return out
+}
+
+// keepBetter takes over from other, which was fitted to the same without n of the
+// explaining values from at on, what predicts as well.
+func (x *fitted) keepBetter(other *fitted, at, n int) {
+	wide := func(w []float64) []float64 {
+		if w == nil {
+			return nil
+		}
+		return slices.Insert(slices.Clone(w), at, make([]float64, n)...)
+	}
+	for j := range x.weights {
+		if other.free.error[j] <= x.free.error[j] {
+			x.weights[j] = wide(other.weights[j])
+			x.free.best[j], x.free.error[j] = other.free.best[j], other.free.error[j]
+		}
+		if other.tied.error[j] <= x.tied.error[j] {
+			x.anchors[j] = wide(other.anchors[j])
+			x.tied.best[j], x.tied.error[j] = other.tied.best[j], other.tied.error[j]
+		}
+	}
+}
+
+// give hands the weights to the members of r, and returns what they leave open.
+func (x *fitted) give(r *relation) (free, tied [][]float64) {
+	for j := range r.members {
+		m := &r.members[j]
+		m.weights, m.anchor = single(x.weights[j]), nil
+		if x.anchors[j] != nil {
+			m.anchor = &anchor{weights: single(x.anchors[j])}
+		}
+	}
+	return x.free.best, x.tied.best
 }
 
 // trials are the residuals of all members with one penalty, and with the best one
@@ -528,8 +594,9 @@ func (r *relation) reset() {
 		r.members[j].pace = wander * r.members[j].scale / float64(max(r.rows, 1))
 	}
 	r.now, r.residual = make([]float64, d), make([]float64, d)
-	r.explain = make([]float64, columnsOf(d, r.daily))
-	r.filled, r.sequence = 0, 0
+	r.explain = make([]float64, columnsOf(d, len(r.guests), r.daily))
+	r.filled, r.sequence, r.met = 0, 0, 0
+	r.visits = make([]float64, guestColumns*len(r.guests))
 	r.positions = make([]float64, len(r.switches))
 	for i := range r.positions {
 		r.positions[i] = math.NaN()
@@ -540,7 +607,7 @@ func (r *relation) reset() {
 // others make expected. It tells whether there was enough before it to judge.
 func (r *relation) step(t *ticker) bool {
 	if t.sequence != r.sequence+1 {
-		r.filled = 0
+		r.filled, r.met = 0, 0
 		for j := range r.members {
 			r.members[j].hasLast = false
 		}
@@ -564,7 +631,7 @@ func (r *relation) step(t *ticker) bool {
 		}
 		r.now[j] = (v - m.mean) / m.spread
 	}
-	judged := complete && r.filled >= lags
+	judged := r.stepGuests() && complete && r.filled >= lags
 	if r.switched() {
 		r.quiet = r.unsettled
 	} else if r.quiet > 0 {
@@ -574,7 +641,7 @@ func (r *relation) step(t *ticker) bool {
 		judged = false
 	}
 	if judged {
-		explainInto(r.explain, r.now, &r.past, r.daily, t.start)
+		explainInto(r.explain, r.now, &r.past, r.visits, r.daily, t.start)
 		for j := range r.members {
 			f := r.following()
 			if p := r.members[j].point; p.obeying > 0 {

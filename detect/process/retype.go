@@ -47,6 +47,7 @@ func (e *Engine) Retype(raw []*detect.Series, typed *detect.Series, decode func(
 	if t != nil {
 		p.retype(t, parts, decode)
 	}
+	e.retypeCandidates(p, parts, decode)
 	for _, o := range parts {
 		if o.ticker != nil {
 			o.ticker.leave(o)

@@ -28,6 +28,11 @@ type ticker struct {
 	history   history
 	relations []*relation
 	rules     []*rule
+	// away are those of its points that explain others of slower paces. invited
+	// holds, while learning, which points of faster paces were asked to explain its
+	// own, and whether there was room.
+	away    []*visitor
+	invited map[*point]bool
 }
 
 const maxTickers = 32
@@ -237,7 +242,13 @@ func (e *Engine) closeRow(t *ticker) {
 		t.sequence += lags + 1
 	}
 	t.lastStart = t.start
+	for _, v := range t.away {
+		v.meet()
+	}
 	if !e.watching {
+		if t.history.rows%blockRows == 0 {
+			e.invite(t)
+		}
 		if t.history.add(t) {
 			e.stats.Thinned++
 		}
