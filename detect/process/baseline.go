@@ -110,9 +110,11 @@ type savedRelation struct {
 	Members []savedMember `json:"members,omitempty"`
 	// Guests are points of faster paces that are among what explains.
 	Guests []savedGuest `json:"guests,omitempty"`
-	// After one of Switches changed, Unsettled rows are not judged.
-	Switches []int       `json:"switches,omitempty"`
-	Joint    *savedJoint `json:"joint,omitempty"`
+	// After one of Switches changed, Unsettled rows are not judged, and Responses
+	// follow; older ones have none.
+	Switches  []int           `json:"switches,omitempty"`
+	Responses []savedResponse `json:"responses,omitempty"`
+	Joint     *savedJoint     `json:"joint,omitempty"`
 	// Factor is that of the joint distance.
 	Factor    []float32 `json:"factor,omitempty"`
 	Unsettled int       `json:"unsettled,omitempty"`
@@ -249,10 +251,12 @@ func (t *ticker) save(places map[*point]int) savedPace {
 		for _, g := range r.guests {
 			x.Guests = append(x.Guests, savedGuest{places[g.point], g.mean, g.spread, g.drifting, g.coarse})
 		}
-		if x.Unsettled = r.unsettled; r.unsettled > 0 {
-			for _, p := range r.switches {
-				x.Switches = append(x.Switches, places[p])
-			}
+		x.Unsettled = r.unsettled
+		for _, p := range r.switches {
+			x.Switches = append(x.Switches, places[p])
+		}
+		for i := range r.responses {
+			x.Responses = append(x.Responses, r.responses[i].save())
 		}
 		x.Joint, x.Factor = r.joint.save()
 		s.Relations = append(s.Relations, x)
@@ -597,6 +601,11 @@ func (l *loader) restorePace(s *savedPace) error {
 		}
 		if len(r.members) == 0 || len(r.members)+len(r.guests) < 2 {
 			return fmt.Errorf("a relation of %d points", len(r.members))
+		}
+		for i := range x.Responses {
+			if err := r.loadResponse(&x.Responses[i]); err != nil {
+				return err
+			}
 		}
 		if r.joint, err = loadJoint(x.Joint, x.Factor, r.members); err != nil {
 			return err

@@ -24,13 +24,18 @@ type relation struct {
 	rows    int
 	seconds float64
 
-	// switches are the states of the same devices. For unsettled rows after one
+	// switches are the states of the same devices that something follows. For unsettled rows after one
 	// of them changed, nothing is judged: what follows a switch takes its time,
 	// and too few switches were seen to know how.
 	switches  []*point
 	positions []float64
 	unsettled int
 	quiet     int
+	// responses are what follows switches, since is how many rows ago each kind of
+	// them was; responding tells that some member is in a response.
+	responses  []response
+	since      []int
+	responding bool
 	// stirred tells that a command was given in the quiet rows, or that what
 	// followed them has not been calm since; calm counts rows.
 	stirred bool
@@ -69,6 +74,8 @@ type member struct {
 	// where a single one is cut off.
 	limits, clips [len(horizons)]float64
 
+	// after is what the switches before this row make of the residual.
+	after spread
 	// bias is what the residual has come to be by a command, or because the
 	// level wandered; pace is how far that may be in one row.
 	// lean is where the residuals balance.
@@ -196,6 +203,7 @@ func fitRelation(t *ticker, group []*point, l *listing, row float64) *relation {
 	}
 	residuals, tied := x.give(r)
 	settled := r.settleTime(data, moved, residuals)
+	r.fitResponses(h, data, residuals)
 	calms := make([][]float64, d)
 	for j := range r.members {
 		m := &r.members[j]
@@ -226,6 +234,7 @@ func fitRelation(t *ticker, group []*point, l *listing, row float64) *relation {
 		}
 	}
 	r.joint = fitJoint(r, calms, row)
+	r.keepSwitches()
 	r.reset()
 	return r
 }
@@ -601,6 +610,10 @@ func (r *relation) reset() {
 	for i := range r.positions {
 		r.positions[i] = math.NaN()
 	}
+	r.since = make([]int, 2*len(r.switches))
+	for i := range r.since {
+		r.since[i] = longestResponse
+	}
 }
 
 // step takes the row of t, and leaves in each member how far it is from what the
@@ -632,7 +645,7 @@ func (r *relation) step(t *ticker) bool {
 		r.now[j] = (v - m.mean) / m.spread
 	}
 	judged := r.stepGuests() && complete && r.filled >= lags
-	if r.switched() {
+	if r.respond() && r.unsettled > 0 {
 		r.quiet = r.unsettled
 	} else if r.quiet > 0 {
 		r.quiet--
@@ -695,8 +708,9 @@ func (m *member) test(x []float64, z float64, follow following) {
 	for i, w := range m.weights {
 		s += float64(w) * x[i]
 	}
-	s += m.bias
-	residual := (z - s) / m.scale
+	s += m.bias + m.after.shift
+	scale := m.scale * math.Max(1, m.after.width)
+	residual := (z - s) / scale
 	switch follow {
 	case followCommand:
 		m.bias += (z - s) / followRows
@@ -731,6 +745,6 @@ func (m *member) test(x []float64, z float64, follow following) {
 		base = m.point.value - z*m.spread - m.mean
 	}
 	m.expected = base + s*m.spread + m.mean
-	width := math.Min(m.limits[0], 6) * m.scale * m.spread
+	width := math.Min(m.limits[0], 6) * scale * m.spread
 	m.low, m.high = m.expected-width, m.expected+width
 }

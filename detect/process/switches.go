@@ -1,7 +1,6 @@
 package process
 
 import (
-	"math"
 	"net/netip"
 )
 
@@ -112,22 +111,4 @@ func (r *relation) settleTime(data learned, moved []bool, residuals [][]float64)
 		}
 	}
 	return settled
-}
-
-// switched tells whether a state has changed since the last row.
-func (r *relation) switched() bool {
-	if r.unsettled == 0 {
-		return false
-	}
-	changed := false
-	for i, p := range r.switches {
-		if !p.has {
-			continue
-		}
-		if was := r.positions[i]; was != p.value {
-			changed = changed || !math.IsNaN(was)
-			r.positions[i] = p.value
-		}
-	}
-	return changed
 }

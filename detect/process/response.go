@@ -1,0 +1,297 @@
+package process
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// response is what follows a switch in one member: in each of the rows after it,
+// where the residual is and how wide it spreads. A pump that starts takes its flow
+// with it within a few rows, and how that looks depends on when it was polled.
+// Without responses these few rows are the tail of all: the threshold is too wide
+// for other rows, and too narrow for these when few of them were seen.
+type response struct {
+	// kind is the place of the switch among the switches of the relation, twice,
+	// and one more if it goes up; member is whose response it is.
+	kind, member int
+	after        []spread
+}
+
+// spread is where a residual is, in standardised units, and how many times as wide
+// as usual. The zero spread is the usual one.
+type spread struct{ shift, width float64 }
+
+// then is what x makes of a residual that s is made of already.
+func (s spread) then(x spread) spread {
+	width := math.Max(1, s.width)
+	return spread{s.shift + x.shift*width, x.width * width}
+}
+
+const (
+	// longestResponse is for how many rows at most a response is looked for. It
+	// ends where calmRows rows are as usual.
+	longestResponse = 12
+	calmRows        = 2
+	// noticeable is how many times as large as usual residuals are in one.
+	noticeable = 1.5
+	// maxResponses bounds those of a relation.
+	maxResponses = 1024
+	// responseChance is the probability at which few examples are held against
+	// many.
+	responseChance = 1e-3
+)
+
+// occurrences are the rows of the history in which a kind of switch was seen.
+type occurrences struct {
+	kind int
+	rows []int
+}
+
+// occurrencesOf finds where the switches of r are in a history. Of what changed in
+// a gap, it is not known when.
+func (r *relation) occurrencesOf(h *history) []occurrences {
+	var out []occurrences
+	for s, p := range r.switches {
+		c := &h.columns[p.column]
+		if c.values == nil {
+			continue
+		}
+		down, up := occurrences{kind: 2 * s}, occurrences{kind: 2*s + 1}
+		for i := c.from + 1; i < len(h.times); i++ {
+			if h.sequences[i] != h.sequences[i-1]+1 {
+				continue
+			}
+			switch was, is := c.values[i-1], c.values[i]; {
+			case is > was:
+				up.rows = append(up.rows, i)
+			case is < was:
+				down.rows = append(down.rows, i)
+			}
+		}
+		for _, o := range [...]occurrences{down, up} {
+			if len(o.rows) > 0 {
+				out = append(out, o)
+			}
+		}
+	}
+	return out
+}
+
+// each calls f with the rows after each occurrence, until the next one or a gap.
+func (o *occurrences) each(h *history, f func(age, row int)) {
+	for k, from := range o.rows {
+		end := min(from+longestResponse, len(h.times))
+		if k+1 < len(o.rows) {
+			end = min(end, o.rows[k+1])
+		}
+		for row := from; row < end && h.sequences[row]-h.sequences[from] == int64(row-from); row++ {
+			f(row-from, row)
+		}
+	}
+}
+
+// fitResponses finds what follows each kind of switch, and takes it out of the
+// residuals: what is left of them is like other rows, as far as that is known.
+func (r *relation) fitResponses(h *history, data learned, residuals [][]float64) {
+	kinds := r.occurrencesOf(h)
+	if len(kinds) == 0 {
+		return
+	}
+	place := make([]int, len(h.times)) // of a row of the history in data, and 1
+	for i, from := range data.from {
+		place[from] = i + 1
+	}
+	usual := usualDeviations(h, kinds, data, residuals)
+	// What is followed by most comes first: of what switches with it, nothing is
+	// left then.
+	excess := make(map[int]float64, len(kinds))
+	for k := range kinds {
+		o := &kinds[k]
+		o.each(h, func(_, row int) {
+			if i := place[row]; i > 0 {
+				for j := range residuals {
+					v := residuals[j][i-1] / usual[j]
+					excess[o.kind] += math.Max(0, v*v-noticeable*noticeable)
+				}
+			}
+		})
+	}
+	slices.SortStableFunc(kinds, func(a, b occurrences) int { return cmp.Compare(excess[b.kind], excess[a.kind]) })
+	for k := range kinds {
+		o := &kinds[k]
+		for j := range residuals {
+			var n, sum, squares [longestResponse]float64
+			o.each(h, func(age, row int) {
+				if i := place[row]; i > 0 {
+					v := residuals[j][i-1] / usual[j]
+					n[age]++
+					sum[age] += v
+					squares[age] += v * v
+				}
+			})
+			x := response{kind: o.kind, member: j}
+			last := 0
+			for age := 0; age < longestResponse && age < last+calmRows; age++ {
+				s := spreadOf(n[age], sum[age], squares[age])
+				s.shift *= usual[j]
+				x.after = append(x.after, s.rounded())
+				if s.width > 1 {
+					last = age + 1
+				}
+			}
+			if x.after = x.after[:last]; last == 0 || len(r.responses) >= maxResponses {
+				continue
+			}
+			r.responses = append(r.responses, x)
+			o.each(h, func(age, row int) {
+				if i := place[row]; i > 0 && age < last {
+					residuals[j][i-1] = (residuals[j][i-1] - x.after[age].shift) / x.after[age].width
+				}
+			})
+		}
+	}
+}
+
+// usualDeviations are those of residuals that follow no switch; if there are hardly any
+// such rows, of those that are furthest from one.
+func usualDeviations(h *history, kinds []occurrences, data learned, residuals [][]float64) []float64 {
+	since := make([]int, len(h.times))
+	for i := range since {
+		since[i] = longestResponse
+	}
+	for k := range kinds {
+		kinds[k].each(h, func(age, row int) { since[row] = min(since[row], age) })
+	}
+	var count [longestResponse + 1]int
+	for _, from := range data.from {
+		count[since[from]]++
+	}
+	least, rows := longestResponse, count[longestResponse]
+	for least > 0 && 4*rows < data.rows {
+		least--
+		rows += count[least]
+	}
+	out := make([]float64, len(residuals))
+	for j := range residuals {
+		sum := 0.0
+		for i, v := range residuals[j] {
+			if since[data.from[i]] >= least {
+				sum += v * v
+			}
+		}
+		out[j] = math.Max(math.Sqrt(sum/float64(rows)), 1e-6)
+	}
+	return out
+}
+
+// spreadOf estimates where the next residual is, and how wide it may be, from n
+// that have been seen: the wider the fewer these are, as Student's t has it.
+func spreadOf(n, sum, squares float64) spread {
+	if n == 0 || squares < noticeable*noticeable*n {
+		return spread{0, 1}
+	}
+	shift := sum / (n + 1)
+	variance := (squares - 2*shift*sum + n*shift*shift + 1) / n
+	width := math.Sqrt(variance) * studentQuantile(responseChance, n) / studentQuantile(responseChance, math.Inf(1))
+	return spread{shift, math.Max(1, width)}
+}
+
+// rounded is s as it is saved.
+func (s spread) rounded() spread {
+	return spread{float64(float32(s.shift)), float64(float32(s.width))}
+}
+
+// keepSwitches lets go of the switches that nothing is known to follow, unless all
+// are needed to leave out rows.
+func (r *relation) keepSwitches() {
+	if r.unsettled > 0 {
+		return
+	}
+	followed := make([]bool, len(r.switches))
+	for i := range r.responses {
+		followed[r.responses[i].kind/2] = true
+	}
+	place := make([]int, len(r.switches))
+	kept := r.switches[:0]
+	for s, p := range r.switches {
+		if followed[s] {
+			place[s] = len(kept)
+			kept = append(kept, p)
+		}
+	}
+	r.switches = slices.Clip(kept)
+	for i := range r.responses {
+		x := &r.responses[i]
+		x.kind = 2*place[x.kind/2] + x.kind%2
+	}
+}
+
+// respond takes in which switches changed since the last row, and finds what those
+// before this row make of the residuals. It tells whether one changed.
+func (r *relation) respond() (changed bool) {
+	for s, p := range r.switches {
+		if !p.has {
+			continue
+		}
+		r.since[2*s]++
+		r.since[2*s+1]++
+		switch was := r.positions[s]; {
+		case p.value == was:
+			continue
+		case p.value > was:
+			r.since[2*s+1], changed = 0, true
+		case p.value < was:
+			r.since[2*s], changed = 0, true
+		}
+		r.positions[s] = p.value
+	}
+	if r.responding {
+		for j := range r.members {
+			r.members[j].after = spread{}
+		}
+		r.responding = false
+	}
+	for i := range r.responses {
+		x := &r.responses[i]
+		if age := r.since[x.kind]; age < len(x.after) {
+			m := &r.members[x.member]
+			m.after = m.after.then(x.after[age])
+			r.responding = true
+		}
+	}
+	return changed
+}
+
+// savedResponse is a response in the baseline.
+type savedResponse struct {
+	Kind   int       `json:"kind"`
+	Member int       `json:"member"`
+	Shift  []float32 `json:"shift"`
+	Width  []float32 `json:"width"`
+}
+
+func (x *response) save() savedResponse {
+	s := savedResponse{Kind: x.kind, Member: x.member}
+	for _, a := range x.after {
+		s.Shift, s.Width = append(s.Shift, float32(a.shift)), append(s.Width, float32(a.width))
+	}
+	return s
+}
+
+func (r *relation) loadResponse(s *savedResponse) error {
+	n := len(s.Shift)
+	if s.Kind < 0 || s.Kind >= 2*len(r.switches) || s.Member < 0 || s.Member >= len(r.members) || n > longestResponse || len(s.Width) != n || len(r.responses) >= maxResponses {
+		return fmt.Errorf("a response of %d rows of member %d of %d to switch %d of %d", n, s.Member, len(r.members), s.Kind/2, len(r.switches))
+	}
+	x := response{kind: s.Kind, member: s.Member}
+	for i, w := range s.Width {
+		if !(w >= 1) {
+			return fmt.Errorf("a response that is %g times as wide", w)
+		}
+		x.after = append(x.after, spread{float64(s.Shift[i]), float64(w)})
+	}
+	r.responses = append(r.responses, x)
+	return nil
+}
