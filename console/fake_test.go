@@ -212,7 +212,7 @@ func newFake() *fake {
 // its pump, until the pump is switched off.
 func (f *fake) points() {
 	add := func(id string, device netip.Addr, kind protocols.PointKind, index uint32, name, eu, typ string, value func(t float64) float64, low, high float64) {
-		s := detect.KeptSeries{ID: id, Series: detect.Series{Device: device, Proto: protocols.ProtoModbus, Unit: 1, Kind: kind, Index: index, Label: &detect.Label{Name: name, EngineeringUnit: eu, Type: typ}}}
+		s := detect.KeptSeries{ID: id, Series: detect.Series{Table: &detect.Table{Device: device, Proto: protocols.ProtoModbus, Unit: 1, Kind: kind}, Index: index, Label: &detect.Label{Name: name, EngineeringUnit: eu, Type: typ}}}
 		if device == rtu {
 			s.Proto, s.Unit = protocols.ProtoDNP3, 10
 		}

@@ -54,18 +54,26 @@ type LinkFunction struct {
 // Series is one point whose values make a time series. A Series is made once
 // and lives as long as the point is watched; its pointer is its identity.
 type Series struct {
-	Device netip.Addr
-	Proto  protocols.Proto
-	// Unit is the Modbus unit or the DNP3 outstation address.
-	Unit  uint16
-	Kind  protocols.PointKind
-	Index uint32
+	// Table is never nil. The series of one share it: most of a million series lie
+	// side by side in few tables.
+	*Table
 	// Label is never nil. Series of the same words share one: a million series
 	// without names would be half as large again.
 	*Label
 	// Model is the process model's own: what it knows of the series, so that a
 	// value finds it without a search. Nobody else touches it.
 	Model any
+	Index uint32
+}
+
+// Table is one kind of points of one device. It is not changed once a series has
+// it.
+type Table struct {
+	Device netip.Addr
+	Proto  protocols.Proto
+	// Unit is the Modbus unit or the DNP3 outstation address.
+	Unit uint16
+	Kind protocols.PointKind
 }
 
 // Label is what people call a series, and how it is read. It is not changed once

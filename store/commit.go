@@ -360,7 +360,7 @@ func (w *writer) row(ctx context.Context, s *Store, sb *seriesBuf) error {
 		return nil
 	}
 	var key string
-	x := detect.Series{Label: new(detect.Label)}
+	x := detect.Series{Table: new(detect.Table), Label: new(detect.Label)}
 	role := roleCounter
 	if sb.series != nil {
 		x = *sb.series

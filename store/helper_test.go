@@ -51,7 +51,7 @@ func testAlert(n int) detect.Alert {
 
 func testSeries(n int) *detect.Series {
 	return &detect.Series{
-		Device: netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)}), Proto: protocols.ProtoModbus, Unit: 1, Kind: protocols.KindHoldingRegister,
+		Table: &detect.Table{Device: netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)}), Proto: protocols.ProtoModbus, Unit: 1, Kind: protocols.KindHoldingRegister},
 		Index: uint32(n), Label: &detect.Label{Name: fmt.Sprint("Level ", n), EngineeringUnit: "m", Type: "uint16"},
 	}
 }

@@ -88,7 +88,7 @@ func scanSeries(scan func(...any) error) (detect.KeptSeries, error) {
 	var k detect.KeptSeries
 	var row int64
 	var device, proto, kind string
-	k.Label = new(detect.Label)
+	k.Table, k.Label = new(detect.Table), new(detect.Label)
 	err := scan(&row, &device, &proto, &k.Unit, &kind, &k.Index, &k.Type, &k.Name, &k.EngineeringUnit)
 	k.ID = id(row)
 	k.Device, _ = netip.ParseAddr(device)

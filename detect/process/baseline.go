@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"unsafe"
 
 	"github.com/weir-ics/weir/detect"
 	"github.com/weir-ics/weir/protocols"
@@ -288,6 +289,7 @@ func (e *Engine) Load(section json.RawMessage) error {
 		}
 	}
 	*e = *fresh
+	e.last.engine = e // the reader of all that was loaded
 	return nil
 }
 
@@ -398,22 +400,62 @@ type loader struct {
 	points slab[point]
 	series slab[detect.Series]
 	labels detect.Labels
-	same   sharing
+	table  *detect.Table // the last
+	// What profiles are made of; profile and visited are for the one in work.
+	profiles slab[profile]
+	states   slab[visited]
+	shapes   slab[shape]
+	moves    slab[moves]
+	profile  profile
+	visited  [maxStates]visited
+	same     sharing
 	// effects have to be connected once all points are there.
 	effects []pendingEffects
 }
 
-// slab hands out zero values of T from large pieces.
-type slab[T any] struct{ free []T }
+// tableOf is the table of a point. The points of a table come one after the other.
+func (l *loader) tableOf(k pointKey) *detect.Table {
+	t := detect.Table{Device: k.device, Proto: k.proto, Unit: k.unit, Kind: k.kind}
+	if l.table == nil || *l.table != t {
+		l.table = &t
+	}
+	return l.table
+}
 
-const slabSize = 128
+// slab hands out zero values of T from pieces that grow up to slabBytes: whole
+// pages of the allocator, which rounds less up to classes of sizes.
+type slab[T any] struct {
+	free []T
+	made int
+}
+
+const slabBytes = 64 << 10
+
+// room makes sure that there is room for n more.
+func (s *slab[T]) room(n int) {
+	if len(s.free) < n {
+		var zero T
+		s.made = max(n, min(2*s.made, int(slabBytes/unsafe.Sizeof(zero))), 16)
+		s.free = make([]T, s.made)
+	}
+}
 
 func (s *slab[T]) take() *T {
-	if len(s.free) == 0 {
-		s.free = make([]T, slabSize)
-	}
+	s.room(1)
 	out := &s.free[0]
 	s.free = s.free[1:]
+	return out
+}
+
+// copy hands out a copy of a short list.
+func (s *slab[T]) copy(list []T) []T {
+	if len(list) == 0 {
+		return nil
+	}
+	s.room(len(list))
+	out := s.free[:len(list):len(list)]
+	s.free = s.free[len(list):]
+	copy(out, list)
 	return out
 }
 
@@ -445,21 +487,25 @@ func (l *loader) restore(s *savedPoint) error {
 		return fmt.Errorf("%s is a %s without states", key.id(), nat)
 	}
 	p := l.points.take()
-	p.rare = noRare
+	p.rare, p.from = noRare, e.last
 	p.paced, p.interval, p.regular = true, s.Interval, s.Regular
 	p.series = l.series.take()
-	*p.series = detect.Series{Device: s.Device, Proto: proto, Unit: s.Unit, Kind: kind, Index: s.Index, Label: l.labels.Get(detect.Label{Name: s.Name, Type: s.Type})}
+	p.series.Table, p.series.Index, p.series.Label = l.tableOf(key), s.Index, l.labels.Get(detect.Label{Name: s.Name, Type: s.Type})
 	p.classify()
-	f := &profile{nature: nat, n: s.N, seconds: threeDigits(s.Seconds), shape: noShape}
+	// It is made here first, and kept only if no other says the same.
+	f := &l.profile
+	*f = profile{nature: nat, n: s.N, seconds: threeDigits(s.Seconds), shape: noShape, states: l.visited[:len(s.States)]}
 	for i, v := range s.States {
-		f.states = append(f.states, visited{v, s.Visits[i]})
+		f.states[i] = visited{v, s.Visits[i]}
 	}
 	if nat == natureState && len(s.Dwell) == len(s.States) {
-		f.moves = &moves{transitions: s.Transitions}
+		f.moves = l.moves.take()
+		f.moves.transitions = s.Transitions
 		copy(f.moves.dwell[:], s.Dwell)
 	}
 	if len(s.States) == 0 {
-		f.shape = &shape{low: s.Low, high: s.High, seenLow: s.Seen[0], seenHigh: s.Seen[1], surprise: s.Surprise,
+		f.shape = l.shapes.take()
+		*f.shape = shape{low: s.Low, high: s.High, seenLow: s.Seen[0], seenHigh: s.Seen[1], surprise: s.Surprise,
 			center: s.Center, spread: s.Spread, pace: s.Pace, drift: s.Drift, step: s.Step, grain: s.Grain, lattice: latticeOf(s.Grain), rest: s.Rest, limitLow: math.Inf(-1), limitHigh: math.Inf(1)}
 		if !(f.spread > 0) {
 			f.pace = 0
@@ -475,7 +521,12 @@ func (l *loader) restore(s *savedPoint) error {
 		f.flags[i], f.nFlags = uint8(q), uint8(i+1)
 	}
 	e.limit(p, f)
-	p.profile = l.same.find(f)
+	if p.profile = l.same.known(f); p.profile == nil {
+		p.profile = l.profiles.take()
+		*p.profile = *f
+		p.profile.states = l.states.copy(f.states)
+		l.same.keep(p.profile)
+	}
 	if c := s.Commands; c != nil {
 		if len(c.Range) != 2 || len(c.States) > maxStates {
 			return fmt.Errorf("%s has commands without a range", key.id())
@@ -525,7 +576,7 @@ func (l *loader) restorePace(s *savedPace) error {
 	if len(e.tickers) >= maxTickers {
 		return fmt.Errorf("more than %d paces", maxTickers)
 	}
-	t := &ticker{interval: s.Interval}
+	t := &ticker{interval: s.Interval, points: make([]*point, 0, len(s.Points)), seats: make([]seat, 0, len(s.Points))}
 	at := func(i int) (*point, error) {
 		if i < 0 || i >= len(e.order) {
 			return nil, fmt.Errorf("point %d of %d", i, len(e.order))
@@ -597,7 +648,8 @@ func (l *loader) restorePace(s *savedPace) error {
 				}
 			}
 			r.members = append(r.members, x)
-			p.relation, p.member = r, int16(k)
+			own := p.own()
+			own.relation, own.member = r, int16(k)
 		}
 		if len(r.members) == 0 || len(r.members)+len(r.guests) < 2 {
 			return fmt.Errorf("a relation of %d points", len(r.members))

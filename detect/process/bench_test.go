@@ -16,8 +16,8 @@ func site(n int, s Settings) (*Engine, func()) {
 	e := NewEngine(s)
 	series := make([]*detect.Series, n)
 	for i := range series {
-		series[i] = &detect.Series{Device: netip.AddrFrom4([4]byte{10, 0, byte(i / 50 / 256), byte(i / 50)}), Proto: protocols.ProtoModbus,
-			Unit: 1, Kind: protocols.KindHoldingRegister, Index: uint32(i % 50), Label: &detect.Label{Type: "uint16"}}
+		series[i] = &detect.Series{Table: &detect.Table{Device: netip.AddrFrom4([4]byte{10, 0, byte(i / 50 / 256), byte(i / 50)}), Proto: protocols.ProtoModbus,
+			Unit: 1, Kind: protocols.KindHoldingRegister}, Index: uint32(i % 50), Label: &detect.Label{Type: "uint16"}}
 	}
 	row, frame := 0, uint64(0)
 	state := uint64(1)
@@ -73,7 +73,7 @@ func BenchmarkPlainPoints(b *testing.B) {
 		e := NewEngine(Settings{})
 		for row := range 20 {
 			for i := range n {
-				x := &detect.Series{Device: netip.AddrFrom4([4]byte{10, 1, byte(i >> 16), byte(i >> 8)}), Unit: 1, Kind: protocols.KindCoil, Index: uint32(i & 255), Label: new(detect.Label)}
+				x := &detect.Series{Table: &detect.Table{Device: netip.AddrFrom4([4]byte{10, 1, byte(i >> 16), byte(i >> 8)}), Unit: 1, Kind: protocols.KindCoil}, Index: uint32(i & 255), Label: new(detect.Label)}
 				now := int64(row+1) * 1e9
 				s := detect.Sample{Series: x, Time: now, Clock: now, Frame: 1, Access: protocols.AccessReport}
 				if row > 0 {

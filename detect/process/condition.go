@@ -118,7 +118,7 @@ func (e *Engine) finding(p *point, c *condition, at int64, frame uint64) detect.
 	if f.Points == nil {
 		f.Points = []detect.PointRef{p.ref()}
 	}
-	f.Server, f.Client = p.server(), detect.Party{Endpoint: protocols.Endpoint{IP: p.client}, Unit: -1, Address: -1}
+	f.Server, f.Client = p.server(), detect.Party{Endpoint: protocols.Endpoint{IP: p.from.client}, Unit: -1, Address: -1}
 	return f
 }
 

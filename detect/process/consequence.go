@@ -202,7 +202,7 @@ func (e *Engine) learnEffect(q *point, o *outcome, p *point, v float64, after in
 	}
 	if len(o.consequences) >= perCommand {
 		o.consequences = slices.DeleteFunc(o.consequences, func(k *consequence) bool {
-			hopeless := k.effect.retired || k.effect.tally == nil || k.effect.tally.nStates > maxStates || k.of >= 4 && float64(k.n) < 0.7*float64(k.of)
+			hopeless := k.effect.retired() || k.effect.tally == nil || k.effect.tally.nStates > maxStates || k.of >= 4 && float64(k.n) < 0.7*float64(k.of)
 			if hopeless {
 				e.nConsequences--
 			}
@@ -269,7 +269,7 @@ func (c *commands) tidy() {
 // holds tells whether k is no chance.
 func (k *consequence) holds() bool {
 	f := k.effect.profile
-	if k.effect.retired || f == nil || f.nature != natureState || k.n < enoughConsequences || float64(k.n) < alwaysFollows*float64(k.of) || !(f.seconds > 0) {
+	if k.effect.retired() || f == nil || f.nature != natureState || k.n < enoughConsequences || float64(k.n) < alwaysFollows*float64(k.of) || !(f.seconds > 0) {
 		return false
 	}
 	for _, s := range f.states {

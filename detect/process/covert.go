@@ -29,18 +29,18 @@ type covert struct {
 
 // payload gathers moments of payloadLength values.
 type payload struct {
-	n, same               int
+	n, same uint8
+	// chance tells that the last stretch looked like chance; until is the packet
+	// time up to which that is believed.
+	chance                bool
 	first, last           float64
 	sum, sum2, sum3, sum4 float64
 	step2                 float64
 	low, high             float64
-	// chance tells that the last stretch looked like chance; until is the packet
-	// time up to which that is believed.
-	chance bool
-	until  int64
-	began  int64
-	start  int64
-	frame  uint64
+	until                 int64
+	began                 int64
+	start                 int64
+	frame                 uint64
 }
 
 const (
@@ -100,14 +100,14 @@ func (y *payload) repeat(n int) {
 	if y.n == 0 {
 		return
 	}
-	n = min(n, payloadLength-y.n)
+	n = min(n, payloadLength-int(y.n))
 	c, f := y.last-y.first, float64(n)
 	y.sum += f * c
 	y.sum2 += f * c * c
 	y.sum3 += f * c * c * c
 	y.sum4 += f * c * c * c * c
-	y.same += n
-	y.n = (y.n + n) % payloadLength
+	y.same += uint8(n)
+	y.n = uint8((int(y.n) + n) % payloadLength)
 }
 
 // looksLikeChance tests a stretch for being uniform, by its kurtosis (1.8 for
@@ -147,18 +147,18 @@ const digitLength = 256
 // judgeCovert takes a report in.
 func (e *Engine) judgeCovert(p *point, s *detect.Sample) {
 	if p.covert == nil {
-		if !p.raw || p.has && p.value == s.Value || p.tally != nil && p.tally.nStates <= maxStates || p.profile.knows(s.Value) {
+		if !p.wire.raw() || p.has && p.value == s.Value || p.tally != nil && p.tally.nStates <= maxStates || p.profile.knows(s.Value) {
 			return // memory only for what moves
 		}
 		p.own().covert = new(covert)
 	}
-	if !p.register {
+	if !p.wire.register() {
 		return
 	}
 	c := p.covert
 	// A stretch begins where the value moves.
 	begun := c.payload.n > 0 || c.payload.chance || s.Value != c.payload.last || p.alarming(KindCovert)
-	if p.raw && begun && c.payload.add(s.Value, s) {
+	if p.wire.raw() && begun && c.payload.add(s.Value, s) {
 		e.judgePayload(p, s)
 	}
 	if d := c.digits; d != nil && e.watching && s.Value != d.held {

@@ -104,8 +104,8 @@ type feed struct {
 func newFeed(names []string, s Settings) *feed {
 	f := &feed{engine: NewEngine(s), open: make(map[string]int64), kinds: make(map[string]int), byKind: make(map[string][]score.Interval)}
 	for i, n := range names {
-		f.series = append(f.series, &detect.Series{Device: netip.MustParseAddr("10.0.0.5"), Proto: protocols.ProtoModbus, Unit: 1,
-			Kind: protocols.KindHoldingRegister, Index: uint32(2 * i), Label: &detect.Label{Name: n, Type: "float32 ABCD"}})
+		f.series = append(f.series, &detect.Series{Table: &detect.Table{Device: netip.MustParseAddr("10.0.0.5"), Proto: protocols.ProtoModbus, Unit: 1,
+			Kind: protocols.KindHoldingRegister}, Index: uint32(2 * i), Label: &detect.Label{Name: n, Type: "float32 ABCD"}})
 	}
 	return f
 }

@@ -48,6 +48,9 @@ type Engine struct {
 	seating uint64
 	sample  detect.Sample // in work
 	rounds  []round       // in work
+	// readers are the clients that read points, last the last of them.
+	readers map[netip.Addr]*reader
+	last    *reader
 	// looked is there so that LookAhead is not left out.
 	looked uint32
 }
@@ -114,13 +117,16 @@ func (k pointKey) compare(o pointKey) int {
 // NewEngine makes an Engine that learns until Watch.
 func NewEngine(s Settings) *Engine {
 	s = s.withDefaults()
-	return &Engine{
+	e := &Engine{
 		settings:  s,
 		room:      room{budget: s.HistoryBytes, maxRows: s.MaxRows},
 		points:    newPointIndex(),
 		commanded: make(map[netip.Addr]int64),
 		opened:    make(map[netip.Addr][]*point),
+		readers:   make(map[netip.Addr]*reader),
 	}
+	e.last = &reader{engine: e}
+	return e
 }
 
 // Stats returns the counters so far.
@@ -223,11 +229,11 @@ func (e *Engine) Findings(out []detect.Finding) []detect.Finding {
 func (e *Engine) point(s *detect.Series) *point {
 	switch m := s.Model.(type) {
 	case *point:
-		if m.engine == e && !m.retired {
+		if m.from.engine == e {
 			return m
 		}
 	case *source:
-		if p := m.point; p.engine == e && !p.retired {
+		if p := m.point; p.from.engine == e {
 			return p
 		}
 	}
@@ -235,7 +241,6 @@ func (e *Engine) point(s *detect.Series) *point {
 	if p == nil {
 		return nil
 	}
-	p.engine = e
 	if p.series == s {
 		s.Model = p
 	} else {
@@ -264,7 +269,7 @@ func (e *Engine) find(s *detect.Series) *point {
 	if len(e.order) >= e.settings.MaxPoints {
 		return nil
 	}
-	p = newPoint(s)
+	p = e.newPoint(s)
 	e.order = append(e.order, p)
 	e.points.put(key, p)
 	e.stats.Points++
@@ -357,7 +362,7 @@ func (e *Engine) report(p *point, s *detect.Sample) (same bool) {
 		}
 	}
 	p.has, p.value, p.flags, p.hasFlags = true, s.Value, s.Flags, s.HasFlags
-	p.time, p.frame, p.client = s.Time, s.Frame, s.Client
+	p.time, p.frame, p.from = s.Time, s.Frame, e.reader(s.Client)
 	e.pace(p, s.Time)
 	return same
 }

@@ -11,7 +11,7 @@ import (
 // fit makes all models from what was learned, and lets go of the history.
 func (e *Engine) fit() {
 	continuous := 0
-	e.order = slices.DeleteFunc(e.order, func(p *point) bool { return p.retired })
+	e.order = slices.DeleteFunc(e.order, func(p *point) bool { return p.retired() })
 	for _, p := range e.order {
 		if p.tally != nil && p.tally.nStates > maxStates {
 			continuous++

@@ -26,7 +26,7 @@ func FuzzEngine(f *testing.F) {
 		var series []*detect.Series
 		for i := range 16 {
 			kinds := []protocols.PointKind{protocols.KindHoldingRegister, protocols.KindCoil, protocols.KindAnalogInput, protocols.KindBinaryOutput}
-			s := &detect.Series{Device: netip.AddrFrom4([4]byte{10, 0, 0, byte(i / 8)}), Proto: protocols.ProtoModbus, Unit: 1, Kind: kinds[i%4], Index: uint32(i), Label: new(detect.Label)}
+			s := &detect.Series{Table: &detect.Table{Device: netip.AddrFrom4([4]byte{10, 0, 0, byte(i / 8)}), Proto: protocols.ProtoModbus, Unit: 1, Kind: kinds[i%4]}, Index: uint32(i), Label: new(detect.Label)}
 			if i%4 >= 2 {
 				s.Proto = protocols.ProtoDNP3
 			}

@@ -19,35 +19,73 @@ type point struct {
 	has           bool
 	flags         uint8
 	hasFlags      bool
-	// register tells that it is one, raw that it is read as it is on the wire.
-	register, raw bool
+	wire          wire
 	// Pace, as far as it is known.
 	paced, regular bool
-	// retired tells that another point took its place.
-	retired bool
 	// block and place are what it is reported with, if it is reported in no
 	// other way; shared tells that it is reported in several.
 	shared bool
 	// obeying is in how many more rows the point is what it was commanded to be.
 	obeying uint8
-	// relation and member are where it is related to others.
-	member int16
-	place  int32
-	block  *block
+	block   *block
 	// tally is there while learning, profile once there is something to judge
 	// by.
 	tally   *tally
 	profile *profile
 	*rare
-	relation *relation
-	interval int64
-	// engine is whose point it is: a Series remembers its point.
-	engine *Engine
-	ticker *ticker
-	column int32
+	// place is that in the block, column that in the ticker.
+	place, column int32
+	interval      int64
+	ticker        *ticker
+	series        *detect.Series
+	// from is who read it last, and whose point it is: a Series remembers its point.
+	from *reader
+}
 
-	series *detect.Series
+// wire is how a point comes.
+type wire uint8
+
+const (
+	// wireRegister is a register, or several; wireRaw one that is read as it is on
+	// the wire.
+	wireRegister wire = 1 << iota
+	wireRaw
+)
+
+func (w wire) register() bool { return w&wireRegister != 0 }
+func (w wire) raw() bool      { return w&wireRaw != 0 }
+
+// reader is a client that reads points of an engine. Points share it: an address
+// of their own would make each a sixth larger.
+type reader struct {
 	client netip.Addr
+	engine *Engine
+}
+
+// gone is that of points whose place another point took.
+var gone = new(reader)
+
+// retired tells that another point took the place of p.
+func (p *point) retired() bool { return p.from == gone }
+
+// maxReaders bounds how many readers are found again.
+const maxReaders = 4096
+
+// reader finds or makes the reader of a client.
+func (e *Engine) reader(client netip.Addr) *reader {
+	if r := e.last; r.client == client {
+		return r
+	}
+	r := e.readers[client]
+	if r == nil {
+		if len(e.readers) >= maxReaders {
+			clear(e.readers) // points keep theirs
+		}
+		r = &reader{client, e}
+		e.readers[client] = r
+	}
+	e.last = r
+	return r
 }
 
 // rare is what most points do not have: it is noRare until own is asked to make
@@ -58,6 +96,9 @@ type rare struct {
 	commands *commands
 	replay   *replay
 	covert   *covert
+	// relation and member are where it is related to others.
+	relation *relation
+	member   int16
 	alarms   []condition
 	// follows is the first of what it is the effect of: a list, because all this is
 	// in one cache line.
@@ -67,8 +108,8 @@ type rare struct {
 // noRare stands for that of all points that have none. It is never written.
 var noRare = new(rare)
 
-func newPoint(s *detect.Series) *point {
-	p := &point{series: s, rare: noRare}
+func (e *Engine) newPoint(s *detect.Series) *point {
+	p := &point{series: s, rare: noRare, from: e.last}
 	p.classify()
 	return p
 }
@@ -76,8 +117,13 @@ func newPoint(s *detect.Series) *point {
 // classify keeps what its series tells of it.
 func (p *point) classify() {
 	k := p.series.Kind
-	p.register = k == protocols.KindInputRegister || k == protocols.KindHoldingRegister
-	p.raw = p.register && raw(p.series.Type)
+	if k != protocols.KindInputRegister && k != protocols.KindHoldingRegister {
+		return
+	}
+	p.wire = wireRegister
+	if raw(p.series.Type) {
+		p.wire |= wireRaw
+	}
 }
 
 // own is what p has of the rare, to be written.
@@ -90,7 +136,7 @@ func (p *point) own() *rare {
 
 // shed lets go of the rare if there is nothing in it any more.
 func (p *point) shed() {
-	if r := p.rare; r.gaps == nil && r.commands == nil && r.replay == nil && r.covert == nil && len(r.alarms) == 0 && r.follows == nil {
+	if r := p.rare; r.gaps == nil && r.commands == nil && r.replay == nil && r.covert == nil && r.relation == nil && len(r.alarms) == 0 && r.follows == nil {
 		p.rare = noRare
 	}
 }

@@ -150,7 +150,8 @@ func (e *Engine) relate(t *ticker, budget float64) {
 			t.relations = append(t.relations, r)
 			r.settleGuests()
 			for i := range r.members {
-				r.members[i].point.relation, r.members[i].point.member = r, int16(i)
+				own := r.members[i].point.own()
+				own.relation, own.member = r, int16(i)
 			}
 		}
 	}

@@ -84,7 +84,7 @@ func (e *Engine) repeat(p *point, n uint32, at int64, frame uint64) {
 	for i := range p.alarms {
 		p.alarms[i].times += uint64(n)
 	}
-	if p.covert != nil && p.raw {
+	if p.covert != nil && p.wire.raw() {
 		p.covert.payload.repeat(int(n))
 	}
 	f := p.profile

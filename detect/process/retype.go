@@ -26,12 +26,13 @@ func (e *Engine) Retype(raw []*detect.Series, typed *detect.Series, decode func(
 	if len(parts) != len(raw) {
 		return
 	}
-	p := newPoint(typed)
+	p := e.newPoint(typed)
 	p.tally = newTally()
 	first := parts[0]
+	last := first.from
 	for _, o := range parts {
 		e.points.put(keyOf(o.series), nil)
-		o.retired = true
+		o.from, last = gone, o.from
 	}
 	e.points.put(keyOf(typed), p)
 	e.order = append(e.order, p)
@@ -53,9 +54,10 @@ func (e *Engine) Retype(raw []*detect.Series, typed *detect.Series, decode func(
 			o.ticker.leave(o)
 		}
 	}
+	p.from = last
 	var now [4]uint16
 	for i, o := range parts {
-		p.has, p.time, p.frame, p.client = o.has, o.time, o.frame, o.client
+		p.has, p.time, p.frame = o.has, o.time, o.frame
 		p.changed = max(p.changed, o.changed)
 		now[i] = uint16(o.value)
 	}

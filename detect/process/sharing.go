@@ -7,7 +7,7 @@ import "math"
 // 700,000 in a site of a million points, all but some thousand profiles are the
 // same as another.
 type sharing struct {
-	known map[sharedProfile]*profile
+	profiles map[sharedProfile]*profile
 }
 
 // sharedProfile is all that the profile of a constant says.
@@ -25,20 +25,38 @@ const maxShared = 1 << 16
 // find returns a profile that says the same as f, which is f itself if there is
 // none or it is none of a constant.
 func (s *sharing) find(f *profile) *profile {
-	if f.nature != natureConstant || f.shape != noShape || f.moves != nil || len(f.states) != 1 {
-		return f
-	}
-	k := sharedProfile{math.Float64bits(f.states[0].value), f.n, f.seconds, f.nFlags, f.flags}
-	if known := s.known[k]; known != nil {
+	if known := s.known(f); known != nil {
 		return known
 	}
-	if s.known == nil {
-		s.known = make(map[sharedProfile]*profile)
-	}
-	if len(s.known) < maxShared {
-		s.known[k] = f
-	}
+	s.keep(f)
 	return f
+}
+
+// known returns a profile that says the same as f, nil if there is none.
+func (s *sharing) known(f *profile) *profile {
+	if !f.shareable() {
+		return nil
+	}
+	return s.profiles[f.shared()]
+}
+
+// keep makes f be known.
+func (s *sharing) keep(f *profile) {
+	if !f.shareable() || len(s.profiles) >= maxShared {
+		return
+	}
+	if s.profiles == nil {
+		s.profiles = make(map[sharedProfile]*profile)
+	}
+	s.profiles[f.shared()] = f
+}
+
+func (f *profile) shareable() bool {
+	return f.nature == natureConstant && f.shape == noShape && f.moves == nil && len(f.states) == 1
+}
+
+func (f *profile) shared() sharedProfile {
+	return sharedProfile{math.Float64bits(f.states[0].value), f.n, f.seconds, f.nFlags, f.flags}
 }
 
 // threeDigits rounds a time that is only ever told to people.

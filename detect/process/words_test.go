@@ -7,7 +7,7 @@ import (
 )
 
 func TestARangeOfOneValueIsWrittenAsThatValue(t *testing.T) {
-	p := &point{series: &detect.Series{Label: &detect.Label{EngineeringUnit: "bar"}}}
+	p := &point{series: &detect.Series{Table: new(detect.Table), Label: &detect.Label{EngineeringUnit: "bar"}}}
 	for _, c := range []struct {
 		low, high float64
 		want      string

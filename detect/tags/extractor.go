@@ -51,6 +51,10 @@ type Extractor struct {
 	lesson    *lesson
 	learned   int
 	labels    detect.Labels
+	// free are series that are made already, scales the ways of reading that tags
+	// ask for; the first is that of no tag.
+	free   []detect.Series
+	scales []scaling
 	// full and sated are set while there is no room for more series, and for
 	// more registers to learn the types of.
 	full, sated bool
@@ -98,8 +102,9 @@ type table struct {
 	// at is the page last used, number its number.
 	at     *page
 	number uint32
-	// series is how many there are in it.
+	// series is how many there are in it, name what they have in common.
 	series int
+	name   *detect.Table
 	spans  spans
 }
 
@@ -119,15 +124,37 @@ func newPage() *page {
 	return p
 }
 
-// slot is what is known of one address.
+// slot is what is known of one address. There is one for each address of a large
+// site, so it is small.
 type slot struct {
 	series *detect.Series
-	// scale and offset come from the tag.
-	scale, offset float64
-	encoding      Encoding
-	state         slotState
+	// scaling is the place in the Extractor's scales of how it is read.
+	scaling uint32
+	state   slotState
 	// learning tells that type inference gathers it.
 	learning bool
+}
+
+// scaling is how a value is read from its registers. Nearly all of a plant are
+// read in one of few ways.
+type scaling struct {
+	encoding      Encoding
+	scale, offset float64
+}
+
+// maxScan bounds how many ways of reading are searched for one that is the same.
+const maxScan = 256
+
+// scalingOf finds or makes a way of reading.
+func (x *Extractor) scalingOf(w scaling) uint32 {
+	n := len(x.scales)
+	for i := max(0, n-maxScan); i < n; i++ {
+		if x.scales[i] == w {
+			return uint32(i)
+		}
+	}
+	x.scales = append(x.scales, w)
+	return uint32(n)
 }
 
 type slotState uint8
@@ -151,7 +178,8 @@ func NewExtractor(list *List, s Settings) *Extractor {
 	if s.MaxLearned == 0 {
 		s.MaxLearned = 200_000
 	}
-	return &Extractor{list: list, settings: s, tables: make(map[tableKey]*table), lessons: make(map[tableKey]*lesson)}
+	return &Extractor{list: list, settings: s, tables: make(map[tableKey]*table), lessons: make(map[tableKey]*lesson),
+		scales: []scaling{{scale: 1}}}
 }
 
 // burst is how many series and registers an extractor takes at most beyond the
@@ -279,7 +307,8 @@ func (x *Extractor) value(key tableKey, points []protocols.Point, i int, s *slot
 	p := &points[i]
 	v, n := p.Value, 1
 	if isRegister(p.Kind) && key.proto == protocols.ProtoModbus {
-		n = s.encoding.Type.Registers()
+		encoding := &x.scales[s.scaling].encoding
+		n = encoding.Type.Registers()
 		var r [4]uint16
 		for k := range n {
 			if i+k >= len(points) || points[i+k].Kind != p.Kind || points[i+k].Index != p.Index+uint32(k) || points[i+k].Access != p.Access {
@@ -292,9 +321,10 @@ func (x *Extractor) value(key tableKey, points []protocols.Point, i int, s *slot
 			}
 			r[k] = uint16(points[i+k].Value)
 		}
-		v = s.encoding.Decode(r[:n])
+		v = encoding.Decode(r[:n])
 	}
-	v = v*s.scale + s.offset
+	w := &x.scales[s.scaling]
+	v = v*w.scale + w.offset
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		x.stats.NotNumbers++
 		for j := range n {
@@ -392,7 +422,7 @@ func (x *Extractor) open(key tableKey, index uint32, s *slot) {
 	x.table(key).series++
 	x.stats.Series++
 	s.state = slotValue
-	s.series, s.encoding, s.scale, s.offset = newSeries(&x.labels, key, index, tag)
+	s.series, s.scaling = x.newSeries(x.table(key), key, index, tag)
 	s.learning = tag == nil && isRegister(key.kind)
 }
 
@@ -400,25 +430,38 @@ func isRegister(k protocols.PointKind) bool {
 	return k == protocols.KindInputRegister || k == protocols.KindHoldingRegister
 }
 
-// newSeries makes the series of an address, as tag (may be nil) says.
-func newSeries(labels *detect.Labels, key tableKey, index uint32, tag *Tag) (*detect.Series, Encoding, float64, float64) {
-	series := &detect.Series{Device: key.device, Proto: key.proto, Unit: key.unit, Kind: key.kind, Index: index}
+// seriesPiece is how many series are made at a time: with what the allocator adds,
+// just under 2 KiB.
+const seriesPiece = 51
+
+// newSeries makes the series of an address in a table, as tag (may be nil) says,
+// and tells how it is read.
+func (x *Extractor) newSeries(t *table, key tableKey, index uint32, tag *Tag) (*detect.Series, uint32) {
+	if t.name == nil {
+		t.name = &detect.Table{Device: key.device, Proto: key.proto, Unit: key.unit, Kind: key.kind}
+	}
+	if len(x.free) == 0 {
+		x.free = make([]detect.Series, seriesPiece)
+	}
+	series := &x.free[0]
+	x.free = x.free[1:]
+	series.Table, series.Index = t.name, index
 	var l detect.Label
 	if tag == nil {
 		if isRegister(key.kind) {
 			l.Type = Uint16.String()
 		}
-		series.Label = labels.Get(l)
-		return series, Encoding{}, 1, 0
+		series.Label = x.labels.Get(l)
+		return series, 0
 	}
 	l.Name, l.EngineeringUnit = tag.Name, tag.EngineeringUnit
 	if isRegister(key.kind) {
 		l.Type = tag.Encoding.String()
 	}
-	series.Label = labels.Get(l)
+	series.Label = x.labels.Get(l)
 	scale := tag.Scale
 	if scale == 0 {
 		scale = 1
 	}
-	return series, tag.Encoding, scale, tag.Offset
+	return series, x.scalingOf(scaling{tag.Encoding, scale, tag.Offset})
 }

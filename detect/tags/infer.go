@@ -470,7 +470,7 @@ func (x *Extractor) Adopt(list *List) []Retyped {
 			continue
 		}
 		for _, key := range tables[deviceTable{t.Device, t.Unit, t.Kind}] {
-			if r, ok := x.tables[key].adopt(&x.labels, key, t); ok {
+			if r, ok := x.adopt(x.tables[key], key, t); ok {
 				out = append(out, r)
 			}
 		}
@@ -482,7 +482,7 @@ func (x *Extractor) Adopt(list *List) []Retyped {
 
 // adopt reads the registers of a tag as it says from now on. It returns the
 // series that takes the place of raw ones, if the client read all of them.
-func (t *table) adopt(labels *detect.Labels, key tableKey, tag Tag) (Retyped, bool) {
+func (x *Extractor) adopt(t *table, key tableKey, tag Tag) (Retyped, bool) {
 	slots := make([]*slot, 0, 4)
 	var raw []*detect.Series
 	for a := tag.Address; a <= tag.Last(); a++ {
@@ -500,7 +500,7 @@ func (t *table) adopt(labels *detect.Labels, key tableKey, tag Tag) (Retyped, bo
 		return Retyped{}, false // it is read like that already
 	}
 	if first != nil {
-		first.series, first.encoding, first.scale, first.offset = newSeries(labels, key, tag.Address, &tag)
+		first.series, first.scaling = x.newSeries(t, key, tag.Address, &tag)
 	}
 	for _, s := range slots[1:] {
 		if s != nil {
@@ -510,6 +510,6 @@ func (t *table) adopt(labels *detect.Labels, key tableKey, tag Tag) (Retyped, bo
 	if len(raw) != len(slots) {
 		return Retyped{}, false
 	}
-	scale, offset, encoding := first.scale, first.offset, tag.Encoding
-	return Retyped{Raw: raw, Typed: first.series, Decode: func(r []uint16) float64 { return encoding.Decode(r)*scale + offset }}, true
+	w := x.scales[first.scaling]
+	return Retyped{Raw: raw, Typed: first.series, Decode: func(r []uint16) float64 { return w.encoding.Decode(r)*w.scale + w.offset }}, true
 }

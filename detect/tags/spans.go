@@ -2,6 +2,7 @@ package tags
 
 import (
 	"math"
+	"slices"
 
 	"github.com/weir-ics/weir/detect"
 	"github.com/weir-ics/weir/protocols"
@@ -48,9 +49,12 @@ type spans struct {
 type span struct {
 	detect.Span
 	first uint32
-	made  bool
+	// points is how many points it has.
+	points int
+	made   bool
 	// places is, for each point, the place of its value among the series, or -1;
-	// starts, for each place, which point its value begins with.
+	// starts, for each place, which point its value begins with. Both are nil where
+	// each point is a value.
 	places, starts []int32
 	// refused and partial are how many points are refused, and not whole.
 	refused, partial uint64
@@ -145,14 +149,14 @@ func (x *Extractor) spanOf(key tableKey, points []protocols.Point) *span {
 		return nil
 	}
 	for _, s := range t.spans.list {
-		if s.first == points[0].Index && len(s.places) == len(points) {
+		if s.first == points[0].Index && s.points == len(points) {
 			if s.made || x.makeSpan(key, t, s, points) {
 				return s
 			}
 			return nil
 		}
 	}
-	s := &span{first: points[0].Index, places: make([]int32, len(points))}
+	s := &span{first: points[0].Index, points: len(points)}
 	if len(t.spans.list) < maxSpans {
 		t.spans.list = append(t.spans.list, s)
 		return nil
@@ -174,6 +178,9 @@ func (x *Extractor) makeSpan(key tableKey, t *table, s *span, points []protocols
 		return false
 	}
 	registers := key.proto == protocols.ProtoModbus && isRegister(key.kind)
+	s.refused, s.partial = 0, 0
+	s.Series = make([]*detect.Series, 0, len(points))
+	s.places, s.starts = make([]int32, len(points)), make([]int32, 0, len(points))
 	for i := 0; i < len(points); {
 		slot, page := x.slot(key, points[i].Index)
 		if page == nil {
@@ -190,7 +197,7 @@ func (x *Extractor) makeSpan(key tableKey, t *table, s *span, points []protocols
 			s.refused++
 		case slotValue:
 			if registers {
-				n = slot.encoding.Type.Registers()
+				n = x.scales[slot.scaling].encoding.Type.Registers()
 			}
 			if i+n > len(points) {
 				s.partial++
@@ -209,7 +216,28 @@ func (x *Extractor) makeSpan(key tableKey, t *table, s *span, points []protocols
 	}
 	t.spans.series += len(points)
 	s.made = true
+	if len(s.Series) == len(points) {
+		s.places, s.starts = nil, nil
+	} else {
+		s.Series = slices.Clip(slices.Clone(s.Series))
+	}
 	return true
+}
+
+// place is the place of a point's value among the series, or -1.
+func (s *span) place(point int) int32 {
+	if s.places == nil {
+		return int32(point)
+	}
+	return s.places[point]
+}
+
+// start is which point the value at a place begins with.
+func (s *span) start(place int32) int32 {
+	if s.starts == nil {
+		return place
+	}
+	return s.starts[place]
 }
 
 // again takes in a run of points that s holds. It tells whether it could: what is
@@ -231,7 +259,7 @@ func (x *Extractor) again(e *protocols.Event, key tableKey, s *span, points []pr
 			if p.Value == was[k] && flagsOf(p) == flags[k] {
 				continue
 			}
-			place := s.places[i+k]
+			place := s.place(i + k)
 			if place < 0 || place == last {
 				continue
 			}
@@ -247,8 +275,8 @@ func (x *Extractor) again(e *protocols.Event, key tableKey, s *span, points []pr
 		i += n
 	}
 	for i := values; i < len(out.Values); i++ {
-		start := s.starts[out.Values[i].Place]
-		for k := int(start); k < len(points) && s.places[k] == out.Values[i].Place; k++ {
+		start := s.start(out.Values[i].Place)
+		for k := int(start); k < len(points) && s.place(k) == out.Values[i].Place; k++ {
 			p := &points[k]
 			remember(t.pageOf(p.Index), p)
 		}
@@ -274,8 +302,8 @@ func (x *Extractor) again(e *protocols.Event, key tableKey, s *span, points []pr
 
 // all gives out a sample for each value of a span.
 func (x *Extractor) all(e *protocols.Event, t *table, s *span, points []protocols.Point, registers bool, out *Readings) {
-	for place, start := range s.starts {
-		p := &points[start]
+	for place := range s.Series {
+		p := &points[s.start(int32(place))]
 		if v, ok := x.read(t, s, int32(place), points, registers); ok {
 			out.Samples = append(out.Samples, found{&t.pageOf(p.Index).slots[p.Index&(1<<pageBits-1)], p, v}.sample(e))
 		}
@@ -284,19 +312,20 @@ func (x *Extractor) all(e *protocols.Event, t *table, s *span, points []protocol
 
 // read reads the value at a place of s; ok tells whether it is a number.
 func (x *Extractor) read(t *table, s *span, place int32, points []protocols.Point, registers bool) (v float64, ok bool) {
-	start := s.starts[place]
+	start := s.start(place)
 	p := &points[start]
 	slot := &t.pageOf(p.Index).slots[p.Index&(1<<pageBits-1)]
+	w := &x.scales[slot.scaling]
 	v = p.Value
 	if registers {
 		var r [4]uint16
-		n := slot.encoding.Type.Registers()
+		n := w.encoding.Type.Registers()
 		for k := range n {
 			r[k] = uint16(points[int(start)+k].Value)
 		}
-		v = slot.encoding.Decode(r[:n])
+		v = w.encoding.Decode(r[:n])
 	}
-	v = v*slot.scale + slot.offset
+	v = v*w.scale + w.offset
 	return v, !math.IsNaN(v) && !math.IsInf(v, 0)
 }
 

@@ -39,8 +39,8 @@ func newSink(t testing.TB, opt Options) *Sink {
 }
 
 func testSeries(n int) *detect.Series {
-	return &detect.Series{Device: netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)}), Proto: protocols.ProtoModbus, Unit: 1,
-		Kind: protocols.KindHoldingRegister, Index: uint32(n), Label: &detect.Label{Name: "Tank, level=\"x\" \\", EngineeringUnit: "m³", Type: "float32 ABCD"}}
+	return &detect.Series{Table: &detect.Table{Device: netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)}), Proto: protocols.ProtoModbus, Unit: 1,
+		Kind: protocols.KindHoldingRegister}, Index: uint32(n), Label: &detect.Label{Name: "Tank, level=\"x\" \\", EngineeringUnit: "m³", Type: "float32 ABCD"}}
 }
 
 func testAlert(n int) detect.Alert {
