@@ -49,7 +49,7 @@ func (t *ticker) list(from []int) *listing {
 	h := &t.history
 	l := new(listing)
 	for _, c := range h.candidates {
-		if p := c.point; !p.retired && p.ticker != nil && p.ticker.interval < t.interval && p.profile != nil && p.eligible(&c.last, len(h.times)) {
+		if p := c.point; !p.retired() && p.ticker != nil && p.ticker.interval < t.interval && p.profile != nil && p.eligible(&c.last, len(h.times)) {
 			l.candidates = append(l.candidates, c)
 		}
 	}
