@@ -7,7 +7,7 @@ import (
 	"math/bits"
 )
 
-// A chunk holds samples of one series one after another. Each starts with a
+// A chunk is how values were kept before schema version 2 (see old.go). It holds samples of one series one after another. Each starts with a
 // control octet, then come the parts that the octet announces, in this order:
 //
 //	time         zigzag varint: how much the step from the previous time differs
@@ -30,9 +30,6 @@ const (
 	sameBand
 )
 
-// chunkCap is the most samples in a chunk.
-const chunkCap = 1024
-
 // sample is one value as a chunk keeps it. Score, low and high are kept as
 // float32: they are for the eye.
 type sample struct {
@@ -45,59 +42,13 @@ type sample struct {
 
 var errChunk = errors.New("a run of values is damaged")
 
-// chunkState is what the encoding of the next sample depends on.
+// chunkState is what the decoding of the next sample depends on.
 type chunkState struct {
 	time, step int64
 	value      uint64
 	low, high  float32
 	flags      uint8
 	band       bool
-}
-
-// append encodes v at the end of dst.
-func (c *chunkState) append(dst []byte, v *sample) []byte {
-	at := len(dst)
-	dst = append(dst, 0)
-	var ctl byte
-	step := v.time - c.time
-	if step == c.step {
-		ctl |= sameStep
-	} else {
-		dst = binary.AppendVarint(dst, step-c.step)
-	}
-	c.time, c.step = v.time, step
-	b := math.Float64bits(v.value)
-	if b == c.value {
-		ctl |= sameValue
-	} else {
-		dst = binary.AppendUvarint(dst, bits.Reverse64(b^c.value))
-	}
-	c.value = b
-	if v.hasFlags {
-		ctl |= hasFlags
-	}
-	if v.flags != c.flags {
-		ctl |= newFlags
-		dst = append(dst, v.flags)
-		c.flags = v.flags
-	}
-	if v.deviceTime != 0 {
-		ctl |= hasDeviceTime
-		dst = binary.AppendVarint(dst, v.deviceTime-v.time)
-	}
-	if v.judged {
-		ctl |= judged
-		dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(v.score))
-		if c.band && v.low == c.low && v.high == c.high {
-			ctl |= sameBand
-		} else {
-			dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(v.low))
-			dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(v.high))
-			c.low, c.high, c.band = v.low, v.high, true
-		}
-	}
-	dst[at] = ctl
-	return dst
 }
 
 // next decodes the sample at the start of src into v and returns what follows.
@@ -172,75 +123,6 @@ func appendSamples(dst []sample, data []byte) ([]sample, error) {
 		dst = append(dst, v)
 	}
 	return dst, nil
-}
-
-// encodeSamples encodes samples as chunks of at most chunkCap and hands each to
-// put.
-func encodeSamples(samples []sample, put func(start, end int64, count int, data []byte) error) error {
-	for len(samples) > 0 {
-		n := min(len(samples), chunkCap)
-		var c chunkState
-		data := make([]byte, 0, 8*n)
-		start, end := samples[0].time, samples[0].time
-		for i := range samples[:n] {
-			data = c.append(data, &samples[i])
-			start, end = min(start, samples[i].time), max(end, samples[i].time)
-		}
-		if err := put(start, end, n, data); err != nil {
-			return err
-		}
-		samples = samples[n:]
-	}
-	return nil
-}
-
-// A sum is what a stretch of a series held: a minute, an hour, or a bucket of a
-// chart. NaN values count but have no part in min, max and mean.
-type sum struct {
-	time                 int64 // of the first value, or of the stretch's start
-	count                uint32
-	numbers              uint32 // of count, those that are not NaN
-	min, max, mean, last float64
-	judged               bool
-	score, low, high     float32
-	lastTime             int64 // of last; only mergeAnyOrder keeps it
-}
-
-// add takes a sample in.
-func (s *sum) add(v *sample) {
-	one := sum{time: v.time, count: 1, numbers: 1, min: v.value, max: v.value, mean: v.value, last: v.value,
-		judged: v.judged, score: v.score, low: v.low, high: v.high}
-	if v.value != v.value {
-		one.numbers = 0
-	}
-	s.merge(&one)
-}
-
-// merge takes in a later stretch.
-func (s *sum) merge(o *sum) {
-	if s.count == 0 {
-		*s = *o
-		return
-	}
-	s.count += o.count
-	s.last = o.last
-	switch {
-	case o.numbers == 0:
-	case s.numbers == 0:
-		s.numbers, s.min, s.max, s.mean = o.numbers, o.min, o.max, o.mean
-	default:
-		n := s.numbers + o.numbers
-		s.min, s.max = math.Min(s.min, o.min), math.Max(s.max, o.max)
-		// A weighted mean cannot overflow where a running total could.
-		s.mean += (o.mean - s.mean) * (float64(o.numbers) / float64(n))
-		s.numbers = n
-	}
-	if o.judged {
-		if !s.judged || o.score > s.score {
-			s.score = o.score
-		}
-		s.judged, s.low, s.high = true, o.low, o.high
-	}
 }
 
 // A chunk of sums is a row of: zigzag varint of time minus previous time; varint

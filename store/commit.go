@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,17 +22,24 @@ type writer struct {
 	c   *sql.Conn
 	opt *Options
 
-	putAlert, putAsset, putLink, putSeries, putChunk, putCommand, putCounter *sql.Stmt
+	putAlert, putAsset, putLink, putSeries, findSeries, nameSeries, putFlush, putBlock, putSums, putCommand, putCounter *sql.Stmt
 
 	pageSize int64
 	// rows there are, for the caps
 	alerts, assets, links, commands, series int
+	lastSeries                              int64
 	full                                    bool // synchronous is FULL now
 	untidy                                  bool // the last maintain failed
 	sweep                                   sweep
 	// clock is the newest packet time committed in this run.
 	clock int64
 	bytes int64
+	// flushes is the number of the last flush; order and block are put to use again.
+	flushes int64
+	order   []placed
+	block   []byte
+	// forced is when the last commit was forced to the disk.
+	forced time.Time
 }
 
 const (
@@ -45,10 +53,13 @@ const (
 		VALUES (?,?,?,?,?,?,?,?,?,?,?,?)`
 	putLink = `INSERT OR REPLACE INTO link (key, client, server, port, proto, unit, master, outstation, first, last, messages, known, unseen, body)
 		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
-	putSeries = `INSERT INTO series (key, role, sort, device, proto, unit, kind, idx, type, name, eu, search)
-		VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
-		ON CONFLICT DO UPDATE SET name = excluded.name, eu = excluded.eu, search = excluded.search RETURNING id, ifnull(rolled, -9223372036854775808)`
-	putChunk   = `INSERT INTO chunk (series, tier, start, end, count, data) VALUES (?,?,?,?,?,?)`
+	putSeries = `INSERT INTO series (id, key, role, sort, device, proto, unit, kind, idx, type, name, eu, search)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`
+	findSeries = `SELECT id FROM series WHERE key = ?`
+	nameSeries = `UPDATE series SET name = ?1, eu = ?2, search = ?3 WHERE id = ?4 AND (name <> ?1 OR eu <> ?2)`
+	putFlush   = `INSERT INTO flush (id, hour, fresh, count, state) VALUES (?,?,?,?,0)`
+	putBlock   = `INSERT INTO block (id, data) VALUES (?,?)`
+	putSums    = `INSERT INTO sums (tier, bucket, unit, count, done, data) VALUES (?,?,?,?,?,?)`
 	putCommand = `INSERT INTO command (series, time, client, access, value) VALUES (?,?,?,?,?)`
 	putCounter = `INSERT OR REPLACE INTO counter (name, value, time) VALUES (?,?,?)`
 )
@@ -128,6 +139,13 @@ func (s *Store) give(b *batch) {
 	defer s.mu.Unlock()
 	s.report.Written.add(&b.counts)
 	s.flight = Counts{}
+	for i := range b.segments {
+		if g := &b.segments[i]; g.fresh {
+			for _, m := range g.group.members {
+				m.row = m.id
+			}
+		}
+	}
 	b.reset()
 	s.spare = b
 }
@@ -168,6 +186,10 @@ func problem(path string, err error) string {
 	return fmt.Sprintf("write store %s: %v", path, err)
 }
 
+// forceInterval is the longest that commits of values alone are not forced to the
+// disk: a power cut undoes no more.
+const forceInterval = 30 * time.Second
+
 // commit writes b and does what a asks in one transaction: all or nothing.
 func (s *Store) commit(ctx context.Context, b *batch, a *ask) error {
 	w := s.write
@@ -176,7 +198,12 @@ func (s *Store) commit(ctx context.Context, b *batch, a *ask) error {
 	}
 	// A commit of something that a person must be able to rely on is forced to
 	// the disk; values alone are not.
-	if full := a != nil || len(b.alerts) > 0; full != w.full {
+	now := time.Now()
+	full := a != nil || len(b.alerts) > 0 || now.Sub(w.forced) >= forceInterval
+	if full {
+		w.forced = now
+	}
+	if full != w.full {
 		level := "NORMAL"
 		if full {
 			level = "FULL"
@@ -189,7 +216,7 @@ func (s *Store) commit(ctx context.Context, b *batch, a *ask) error {
 	if _, err := w.c.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	rows := [...]int{w.alerts, w.assets, w.links, w.commands, w.series}
+	rows, lastSeries := [...]int{w.alerts, w.assets, w.links, w.commands, w.series}, w.lastSeries
 	err := func() error {
 		if b != nil {
 			if err := w.batch(ctx, s, b); err != nil {
@@ -208,6 +235,7 @@ func (s *Store) commit(ctx context.Context, b *batch, a *ask) error {
 		// SQLite may have rolled back by itself; then there is nothing to do.
 		_, _ = w.c.ExecContext(ctx, "ROLLBACK")
 		w.alerts, w.assets, w.links, w.commands, w.series = rows[0], rows[1], rows[2], rows[3], rows[4]
+		w.lastSeries = lastSeries
 		if b != nil {
 			forget(b)
 		}
@@ -222,8 +250,10 @@ func (s *Store) commit(ctx context.Context, b *batch, a *ask) error {
 // forget takes back the rows of series that were made in a transaction that
 // failed.
 func forget(b *batch) {
-	for i := range b.chunks {
-		b.chunks[i].series.id = 0
+	for i := range b.segments {
+		for _, m := range b.segments[i].group.members {
+			m.id = 0
+		}
 	}
 	for i := range b.commands {
 		b.commands[i].series.id = 0
@@ -246,20 +276,8 @@ func (w *writer) batch(ctx context.Context, s *Store, b *batch) error {
 			return err
 		}
 	}
-	for i := range b.chunks {
-		c := &b.chunks[i]
-		if err := w.row(ctx, s, c.series); err != nil {
-			return err
-		}
-		if c.series.id < 0 {
-			continue
-		}
-		if err := w.late(ctx, c); err != nil {
-			return err
-		}
-		if _, err := w.putChunk.ExecContext(ctx, c.series.id, tierRaw, c.start, c.end, c.count, c.data); err != nil {
-			return err
-		}
+	if err := w.flush(ctx, s, b); err != nil {
+		return err
 	}
 	for i := range b.commands {
 		c := &b.commands[i]
@@ -369,19 +387,32 @@ func (w *writer) row(ctx context.Context, s *Store, sb *seriesBuf) error {
 		x.Name = sb.counter
 		key = "counter/" + sb.counter
 	}
-	var was int
-	if err := w.c.QueryRowContext(ctx, "SELECT count(*) FROM series WHERE key = ?", key).Scan(&was); err != nil {
+	err := w.findSeries.QueryRowContext(ctx, key).Scan(&sb.id)
+	switch {
+	case err == nil:
+		// A person may have given it another name since.
+		_, err = w.nameSeries.ExecContext(ctx, x.Name, x.EngineeringUnit, searched(&x), sb.id)
 		return err
-	}
-	if was == 0 && role == roleValue && over(w.series+1, s.opt.Retention.MaxSeries) {
+	case !errors.Is(err, sql.ErrNoRows):
+		return err
+	case role == roleValue && over(w.series+1, s.opt.Retention.MaxSeries):
 		s.refuse(sb)
 		sb.id = -1
 		return nil
 	}
-	w.series += 1 - was
-	search := strings.ToLower(fmt.Sprintf("%s\n%s\n%s %d", x.Device, x.Name, x.Kind, x.Index))
-	return w.putSeries.QueryRowContext(ctx, key, role, seriesSort(&x), address(x.Device), x.Proto.String(), x.Unit,
-		x.Kind.String(), x.Index, x.Type, x.Name, x.EngineeringUnit, search).Scan(&sb.id, &sb.rolled)
+	_, err = w.putSeries.ExecContext(ctx, w.lastSeries+1, key, role, seriesSort(&x), address(x.Device), x.Proto.String(), x.Unit,
+		x.Kind.String(), x.Index, x.Type, x.Name, x.EngineeringUnit, searched(&x))
+	if err == nil {
+		w.series++
+		w.lastSeries++
+		sb.id = w.lastSeries
+	}
+	return err
+}
+
+// searched is what a series is found by.
+func searched(x *detect.Series) string {
+	return strings.ToLower(address(x.Device) + "\n" + x.Name + "\n" + x.Kind.String() + " " + strconv.FormatUint(uint64(x.Index), 10))
 }
 
 const (

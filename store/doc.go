@@ -10,11 +10,11 @@
 //
 // A process that is killed loses what it had not committed: at most
 // [Options.CommitInterval] of alerts and [Options.SampleInterval] of values. A
-// power cut can undo commits of values of the last half minute or so as well,
-// because those are not forced to the disk one by one (SQLite's synchronous =
-// NORMAL in WAL mode): that would wear out flash and win little. A commit that
-// holds an alert, an acknowledgement or a baseline is forced to the disk before
-// it counts as kept (synchronous = FULL). Neither damages the file.
+// power cut can undo commits of values of the last half minute as well, because
+// those are forced to the disk (SQLite's synchronous = FULL) only that often, to
+// spare flash; the others are in its journal in order (NORMAL, in WAL mode). A
+// commit that holds an alert, an acknowledgement or a baseline is forced to the
+// disk before it counts as kept, with all before it. Neither damages the file.
 //
 // # What is bounded
 //
@@ -25,9 +25,18 @@
 //
 // # Values
 //
-// Values are kept in compressed runs ("chunks") of up to 1,024, a few octets a
-// value. Once an hour is over, its runs become one, and its minutes are summed
-// up (count, least, greatest, mean, last); once a day is over, so are its hours.
-// Raw values, minutes and hours have an age each, so that a trend goes back years
-// at the resolution a chart of years needs. A chunk's format is in chunk.go.
+// Points that are reported together are kept together: once in their messages
+// show it, they are a group with one log, in which a reading has its time once and
+// spells out only the points that differ from the reading before (log.go). What a
+// commit has of the groups of 64 neighbouring series and an hour is a block
+// (block.go); a group's log goes on from block to block and begins anew with each
+// hour. So a point that rests costs nothing, one that moves some octets a value, and
+// a value is written to the file once. "The same until" and "not seen" differ: every
+// reading has its time.
+//
+// Once an hour is over, its minutes are summed up (count, least, greatest, mean,
+// last, judgement); once a day is over, so are its hours. Raw values, minutes and
+// hours have an age each, so that a trend goes back years at the resolution a chart
+// of years needs. Values that come late, or twice, are in blocks as they came; their
+// hour is summed up again, and readers put them in order.
 package store

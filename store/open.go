@@ -40,8 +40,15 @@ type Store struct {
 	spare   *batch
 	series  map[*detect.Series]*seriesBuf
 	names   map[string]*seriesBuf // of counters
-	clock   int64
-	counted int64 // packet time of the last counters that are part of the history
+	near    *seriesBuf            // the last that was looked up
+	numbers uint64                // of groups there were
+	members int                   // of groups that are known
+	// epoch is the number of times that all was said anew, epochOctets what was
+	// written since.
+	epoch       uint32
+	epochOctets int
+	clock       int64
+	counted     int64 // packet time of the last counters that are part of the history
 	// latest are the newest counters.
 	latest      []detect.Counter
 	latestClock int64
@@ -251,9 +258,13 @@ func (w *writer) prepare(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := w.c.QueryRowContext(ctx, "SELECT (SELECT ifnull(max(id), 0) FROM flush), (SELECT ifnull(max(id), 0) FROM series)").Scan(&w.flushes, &w.lastSeries); err != nil {
+		return err
+	}
 	for q, st := range map[string]**sql.Stmt{
-		putAlert: &w.putAlert, putAsset: &w.putAsset, putLink: &w.putLink, putSeries: &w.putSeries,
-		putChunk: &w.putChunk, putCommand: &w.putCommand, putCounter: &w.putCounter,
+		putAlert: &w.putAlert, putAsset: &w.putAsset, putLink: &w.putLink, putSeries: &w.putSeries, findSeries: &w.findSeries, nameSeries: &w.nameSeries,
+
+		putFlush: &w.putFlush, putBlock: &w.putBlock, putSums: &w.putSums, putCommand: &w.putCommand, putCounter: &w.putCounter,
 	} {
 		var err error
 		if *st, err = w.c.PrepareContext(ctx, q); err != nil {
@@ -293,7 +304,7 @@ func (w *writer) check(ctx context.Context) error {
 // journal.
 func (w *writer) close() error {
 	var err error
-	for _, st := range []*sql.Stmt{w.putAlert, w.putAsset, w.putLink, w.putSeries, w.putChunk, w.putCommand, w.putCounter} {
+	for _, st := range []*sql.Stmt{w.putAlert, w.putAsset, w.putLink, w.putSeries, w.findSeries, w.nameSeries, w.putFlush, w.putBlock, w.putSums, w.putCommand, w.putCounter} {
 		if st != nil {
 			err = errors.Join(err, st.Close())
 		}

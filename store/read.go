@@ -30,7 +30,7 @@ func (s *Store) reading(ctx context.Context, what string, f func(*sql.Tx) error)
 }
 
 // each scans every row of a query.
-func each(ctx context.Context, tx *sql.Tx, query string, args []any, scan func(*sql.Rows) error) error {
+func each(ctx context.Context, tx querier, query string, args []any, scan func(*sql.Rows) error) error {
 	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err

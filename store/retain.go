@@ -2,9 +2,10 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
-	"math"
+	"slices"
 	"time"
 )
 
@@ -69,7 +70,8 @@ func (s *Store) maintain(ctx context.Context) {
 	err := s.inTransaction(ctx, func() error { return s.shrink(ctx) })
 	if err == nil {
 		err = s.inTransaction(ctx, func() error {
-			if err := s.rollUp(ctx, begun); err != nil {
+			done, err := s.rollUp(ctx, begun)
+			if err != nil || !done {
 				return err
 			}
 			return s.age(ctx)
@@ -99,22 +101,94 @@ func (s *Store) inTransaction(ctx context.Context, f func() error) error {
 	return err
 }
 
-// age drops chunks that are older than their tier keeps them, and summed up.
+// age drops what is older than its tier keeps it, and summed up.
 func (s *Store) age(ctx context.Context) error {
-	if s.write.sweep.going {
-		return nil
-	}
 	r := &s.opt.Retention
-	done := [...]int64{s.write.sweep.target, floor(s.write.sweep.target, day), math.MaxInt64}
+	w := s.write
+	if r.RawAge >= 0 {
+		if _, err := w.drop(ctx, "UPDATE flush SET state = 2 WHERE state = 1 AND hour < ?", w.clock-int64(r.RawAge)-hour); err != nil {
+			return err
+		}
+		if _, err := s.dropFlushes(ctx); err != nil {
+			return err
+		}
+	}
 	for tier, age := range []time.Duration{r.RawAge, r.MinuteAge, r.HourAge} {
 		if age < 0 {
 			continue
 		}
-		if _, err := s.dropChunks(ctx, tier, "end < ?", min(s.write.clock-int64(age), done[tier])); err != nil {
+		if _, err := s.dropChunks(ctx, tier, "end < ?", w.clock-int64(age)); err != nil {
 			return err
+		}
+		if tier > tierRaw {
+			if _, err := s.dropSums(ctx, tier, "done = 1 AND unit < ?", w.clock-int64(age)-spans[tier]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// spans are how long the units are that a tier is kept in.
+var spans = [...]int64{tierRaw: hour, tierMinute: day, tierHour: month}
+
+// dropFlushes drops some of what was given up, and tells whether there was any.
+func (s *Store) dropFlushes(ctx context.Context) (bool, error) {
+	w := s.write
+	var flushes, hours, values []int64
+	err := each(ctx, w.c, "SELECT id, hour, count FROM flush WHERE state = 2 ORDER BY hour, id LIMIT 64", nil, func(r *sql.Rows) error {
+		var id, at, n int64
+		err := r.Scan(&id, &at, &n)
+		flushes, hours, values = append(flushes, id), append(hours, at), append(values, n)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	for i, id := range flushes {
+		if _, err := w.drop(ctx, "DELETE FROM block WHERE id >= ? AND id < ?", id<<blockBits, (id+1)<<blockBits); err != nil {
+			return false, err
+		}
+		if _, err := w.drop(ctx, "DELETE FROM flush WHERE id = ?", id); err != nil {
+			return false, err
+		}
+		s.count(&s.report.Evicted.Values, values[i])
+	}
+	for _, at := range slices.Compact(hours) {
+		if _, err := w.drop(ctx, "DELETE FROM held WHERE hour = ?1 AND NOT EXISTS (SELECT 1 FROM flush WHERE hour = ?1)", at); err != nil {
+			return false, err
+		}
+	}
+	return len(flushes) > 0, nil
+}
+
+// giveUp gives up the values of the oldest hour that is summed up, or else of the
+// oldest stretch of the oldest hour that can be missed by what follows.
+func (s *Store) giveUp(ctx context.Context) (bool, error) {
+	w := s.write
+	n, err := w.drop(ctx, "UPDATE flush SET state = 2 WHERE state = 1 AND hour = (SELECT min(hour) FROM flush WHERE state = 1)")
+	if err != nil || n > 0 {
+		return n > 0, err
+	}
+	n, err = w.drop(ctx, `UPDATE flush SET state = 2 WHERE state = 0 AND hour = (SELECT min(hour) FROM flush WHERE state = 0) AND id < ifnull(
+		(SELECT id FROM flush WHERE state = 0 AND fresh = 1 AND hour = (SELECT min(hour) FROM flush WHERE state = 0) ORDER BY id LIMIT 1 OFFSET 1), 1 << 62)`)
+	return n > 0, err
+}
+
+// dropSums drops the oldest rows of a tier that meet a condition.
+func (s *Store) dropSums(ctx context.Context, tier int, where string, args ...any) (int64, error) {
+	w := s.write
+	args = append([]any{tier}, args...)
+	pick := "(SELECT id FROM sums WHERE tier = ? AND " + where + " ORDER BY unit LIMIT 200)"
+	var n, rows int64
+	if err := w.c.QueryRowContext(ctx, "SELECT count(*), ifnull(sum(count), 0) FROM sums WHERE id IN "+pick, args...).Scan(&n, &rows); err != nil || n == 0 {
+		return 0, err
+	}
+	if _, err := w.drop(ctx, "DELETE FROM sums WHERE id IN "+pick, args...); err != nil {
+		return 0, err
+	}
+	s.count([]*uint64{nil, &s.report.Evicted.Minutes, &s.report.Evicted.Hours}[tier], rows)
+	return n, nil
 }
 
 // dropChunks drops the oldest chunks of a tier that meet a condition, and
@@ -166,12 +240,21 @@ func (s *Store) shrink(ctx context.Context) error {
 
 // dropOldest drops some of the oldest of the least telling.
 func (s *Store) dropOldest(ctx context.Context) (bool, error) {
-	// What is summed up is not lost altogether.
-	if n, err := s.dropChunks(ctx, tierRaw, "end < ?", s.write.sweep.target); err != nil || n > 0 {
+	if any, err := s.dropFlushes(ctx); any || err != nil {
+		return any, err
+	}
+	if n, err := s.dropChunks(ctx, tierRaw, "1"); n > 0 || err != nil {
 		return true, err
 	}
-	for tier := range 3 {
-		if n, err := s.dropChunks(ctx, tier, "1"); err != nil || n > 0 {
+	// What is summed up is not lost altogether.
+	if any, err := s.giveUp(ctx); any || err != nil {
+		return any, err
+	}
+	for _, tier := range []int{tierMinute, tierHour} {
+		if n, err := s.dropChunks(ctx, tier, "1"); n > 0 || err != nil {
+			return true, err
+		}
+		if n, err := s.dropSums(ctx, tier, "1"); n > 0 || err != nil {
 			return true, err
 		}
 	}

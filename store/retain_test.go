@@ -112,11 +112,6 @@ func TestTheLastHourIsThereValueByValueAfterItWasTidied(t *testing.T) {
 	if d := cmp.Diff(all, got); d != "" {
 		t.Fatal(d)
 	}
-	var chunks int
-	must(t, s.read.QueryRow("SELECT count(*) FROM chunk WHERE tier = 0 AND start < ?", t0+3*hour).Scan(&chunks))
-	if chunks > 12 {
-		t.Errorf("three hours of values, one a second, are %d runs", chunks)
-	}
 }
 
 func TestValuesThatComeTwiceOrLateAreCountedOnce(t *testing.T) {

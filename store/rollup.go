@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
+	"errors"
 	"math"
 	"slices"
 	"time"
@@ -12,12 +14,12 @@ const (
 	minute = int64(time.Minute)
 	hour   = int64(time.Hour)
 	day    = 24 * hour
+	// month is the unit that hours are kept in.
+	month = 32 * day
 	// lag is how long, in packet time, an hour is left open for late values.
 	lag = 10 * minute
 	// rollTime is the longest that one call of rollUp works.
 	rollTime = 100 * time.Millisecond
-	// rollAtOnce is about how many values or sums are held in memory.
-	rollAtOnce = 100_000
 )
 
 // floor rounds t down to a multiple of unit.
@@ -29,172 +31,211 @@ func floor(t, unit int64) int64 {
 	return t - r
 }
 
-// sweep is one visit to every series, to sum up what is before target.
+// sweep is a visit to every bucket, to sum up an hour.
 type sweep struct {
-	target int64 // a full hour
-	cursor int64 // the last series visited
-	going  bool
+	hour int64
+	// flush is the last that it takes in.
+	flush int64
+	// next is the bucket to visit, end that after the last.
+	next, end int64
+	going     bool
 }
 
-// rollUp goes on with the sweep, or begins one when a further hour is over.
-func (s *Store) rollUp(ctx context.Context, begun time.Time) error {
+// rollUp sums up hours that are over into minutes, and days that are over into
+// hours, as far as it comes. It tells whether all is done.
+func (s *Store) rollUp(ctx context.Context, begun time.Time) (done bool, err error) {
 	w := s.write
-	if !w.sweep.going {
-		target := floor(w.clock-lag, hour)
-		if w.clock == 0 || target <= w.sweep.target {
-			return nil
-		}
-		w.sweep = sweep{target: target, going: true}
-	}
-	for w.sweep.going && time.Since(begun) < rollTime {
-		var row int64
-		var rolled, rolledDay sql.NullInt64
-		err := w.c.QueryRowContext(ctx, "SELECT id, rolled, rolled_day FROM series WHERE id > ? ORDER BY id LIMIT 1", w.sweep.cursor).Scan(&row, &rolled, &rolledDay)
-		if err == sql.ErrNoRows {
-			w.sweep.going = false
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := w.rollSeries(ctx, row, orMin(rolled), orMin(rolledDay)); err != nil {
-			return err
-		}
-		w.sweep.cursor = row
-	}
-	return nil
-}
-
-func orMin(n sql.NullInt64) int64 {
-	if n.Valid {
-		return n.Int64
-	}
-	return math.MinInt64
-}
-
-// rollSeries sums up what a series holds from rolled, and rolledDay, on.
-func (w *writer) rollSeries(ctx context.Context, row, rolled, rolledDay int64) error {
-	for rolled < w.sweep.target {
-		cut, err := w.rollMinutes(ctx, row, rolled, w.sweep.target)
-		if err != nil {
-			return err
-		}
-		rolled = cut
-	}
-	for target := floor(rolled, day); rolledDay < target; {
-		cut, err := w.rollHours(ctx, row, rolledDay, target)
-		if err != nil {
-			return err
-		}
-		rolledDay = cut
-	}
-	_, err := w.c.ExecContext(ctx, "UPDATE series SET rolled = ?, rolled_day = ? WHERE id = ?", rolled, rolledDay, row)
-	return err
-}
-
-// late has the minutes and hours of a chunk summed up again that comes after
-// they were.
-func (w *writer) late(ctx context.Context, c *pendingChunk) error {
-	sb := c.series
-	if c.start >= max(sb.rolled, w.sweep.target) {
-		return nil
-	}
-	sb.rolled = floor(c.start, hour)
-	_, err := w.c.ExecContext(ctx, "UPDATE series SET rolled = min(rolled, ?), rolled_day = min(rolled_day, ?) WHERE id = ?",
-		sb.rolled, floor(c.start, day), sb.id)
-	return err
-}
-
-// kept is a chunk as it is in the table.
-type kept struct {
-	id, start, end int64
-	count          int
-	data           []byte
-}
-
-// gather reads the chunks of a tier that have something from from to before
-// target: all of it, or about rollAtOnce of whole units. It returns the time
-// before which it has all.
-func (w *writer) gather(ctx context.Context, row int64, tier int, from, target, unit int64) (chunks []kept, cut int64, err error) {
-	rows, err := w.c.QueryContext(ctx, "SELECT id, start, end, count, data FROM chunk WHERE series = ? AND tier = ? AND start < ? AND end >= ? ORDER BY start", row, tier, target, from)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer rows.Close()
-	n := 0
-	for rows.Next() {
-		var k kept
-		if err := rows.Scan(&k.id, &k.start, &k.end, &k.count, &k.data); err != nil {
-			return nil, 0, err
-		}
-		if unit > 0 && n >= rollAtOnce {
-			if at := floor(k.start, unit); at > chunks[0].start {
-				return chunks, at, nil
+	for time.Since(begun) < rollTime {
+		if !w.sweep.going {
+			found, err := w.nextHour(ctx)
+			if err != nil {
+				return false, err
+			}
+			if !found {
+				return w.rollDays(ctx, begun)
 			}
 		}
-		chunks = append(chunks, k)
-		n += k.count
+		if w.sweep.next < w.sweep.end {
+			if err := w.rollHour(ctx, w.sweep.next); err != nil {
+				return false, err
+			}
+			w.sweep.next++
+			continue
+		}
+		if _, err := w.c.ExecContext(ctx, "UPDATE flush SET state = 1 WHERE hour = ? AND state = 0 AND id <= ?", w.sweep.hour, w.sweep.flush); err != nil {
+			return false, err
+		}
+		w.sweep.going = false
 	}
-	return chunks, target, rows.Err()
+	return false, nil
 }
 
-// rollMinutes makes minutes of the raw values from from to before target, and
-// fewer chunks of the values. It returns how far it came.
-func (w *writer) rollMinutes(ctx context.Context, row, from, target int64) (int64, error) {
-	chunks, cut, err := w.gather(ctx, row, tierRaw, from, target, hour)
-	if err != nil || len(chunks) == 0 {
-		return cut, err
+// nextHour finds an hour that is over, or has values that came late.
+func (w *writer) nextHour(ctx context.Context) (bool, error) {
+	if w.clock == 0 {
+		return false, nil
 	}
-	var values []sample
-	for i := range chunks {
-		// What is damaged is left out; the rest of the series goes on.
-		values, _ = appendSamples(values, chunks[i].data)
+	var first sql.NullInt64
+	err := w.c.QueryRowContext(ctx, "SELECT min(hour) FROM flush WHERE state = 0 AND hour < ?", floor(w.clock-lag, hour)).Scan(&first)
+	if err != nil || !first.Valid {
+		return false, err
 	}
-	values = tidy(values)
-	if len(chunks) > 1 {
-		if err := w.replace(ctx, row, tierRaw, chunks, func(put func(start, end int64, count int, data []byte) error) error {
-			return encodeSamples(values, put)
-		}); err != nil {
-			return cut, err
-		}
+	var last int64
+	if err := w.c.QueryRowContext(ctx, "SELECT max(id) FROM series").Scan(&last); err != nil {
+		return false, err
 	}
-	var sums []sum
-	for i := range values {
-		if t := values[i].time; t >= from && t < cut {
-			var one sum
-			one.add(&values[i])
-			sums = gatherSum(sums, &one, minute)
-		}
-	}
-	return cut, w.mergeSums(ctx, row, tierMinute, sums, minute)
+	w.sweep = sweep{hour: first.Int64, flush: w.flushes, end: bucketOf(last) + 1, going: true}
+	return true, nil
 }
 
-// rollHours makes hours of the minutes from from to before target, and one chunk
-// a day of the minutes. It returns how far it came.
-func (w *writer) rollHours(ctx context.Context, row, from, target int64) (int64, error) {
-	chunks, cut, err := w.gather(ctx, row, tierMinute, from, target, day)
-	if err != nil || len(chunks) == 0 {
-		return cut, err
+const blocksOf = "SELECT b.data FROM flush f JOIN block b ON b.id = (f.id << 24) | ? WHERE f.hour = ? AND f.state < 2 ORDER BY f.id"
+
+// querier is a connection or a transaction.
+type querier interface {
+	QueryContext(context.Context, string, ...any) (*sql.Rows, error)
+	QueryRowContext(context.Context, string, ...any) *sql.Row
+}
+
+// blocks hands out the blocks of a bucket and an hour, as often as it is called.
+func blocks(ctx context.Context, c querier, bucket, at int64) func(func([]byte)) error {
+	return func(f func([]byte)) error {
+		return each(ctx, c, blocksOf, []any{bucket, at}, func(r *sql.Rows) error {
+			var data sql.RawBytes
+			err := r.Scan(&data)
+			f(data)
+			return err
+		})
 	}
-	var minutes []sum
-	for i := range chunks {
-		minutes, _ = appendSums(minutes, chunks[i].data)
+}
+
+// rollHour makes minutes of what the hour in work holds of a bucket.
+func (w *writer) rollHour(ctx context.Context, bucket int64) error {
+	t, err := total(blocks(ctx, w.c, bucket, w.sweep.hour))
+	if err != nil {
+		return err
 	}
-	slices.SortStableFunc(minutes, byTime)
-	if len(chunks) > 1 {
-		if err := w.replace(ctx, row, tierMinute, chunks, func(put func(start, end int64, count int, data []byte) error) error {
-			return putSums(minutes, put)
-		}); err != nil {
-			return cut, err
+	var rows, counts []byte
+	n := 0
+	h, err := readHead(ctx, w.c, bucket)
+	if err != nil {
+		return err
+	}
+	for p := range t {
+		x := &t[p]
+		counts = binary.AppendUvarint(counts, x.count)
+		if x.count == 0 {
+			continue
+		}
+		n += len(x.minutes)
+		rows = appendColumn(rows, byte(p), x.minutes)
+		h.see(p, x.first, x.last, x.value)
+	}
+	if n == 0 {
+		return nil
+	}
+	if _, err := w.putSums.ExecContext(ctx, tierMinute, bucket, floor(w.sweep.hour, day), n, 0, rows); err != nil {
+		return err
+	}
+	if _, err := w.c.ExecContext(ctx, "INSERT OR REPLACE INTO held VALUES (?, ?, ?)", bucket, w.sweep.hour, counts); err != nil {
+		return err
+	}
+	_, err = w.c.ExecContext(ctx, "INSERT OR REPLACE INTO head VALUES (?, ?)", bucket, h.bytes())
+	return err
+}
+
+// rollDays makes one row of the minutes of days that are over, and hours of them;
+// and one of the hours of months.
+func (w *writer) rollDays(ctx context.Context, begun time.Time) (bool, error) {
+	over := floor(w.clock-lag, hour)
+	for time.Since(begun) < rollTime {
+		var tier, bucket, unit int64
+		err := w.c.QueryRowContext(ctx, `SELECT tier, bucket, unit FROM sums WHERE done = 0 AND (tier = 1 AND unit <= ? OR tier = 2 AND unit <= ?)
+			ORDER BY tier, unit LIMIT 1`, over-day, over-month).Scan(&tier, &bucket, &unit)
+		if errors.Is(err, sql.ErrNoRows) {
+			return true, nil
+		}
+		if err == nil {
+			err = w.rollUnit(ctx, int(tier), bucket, unit)
+		}
+		if err != nil {
+			return false, err
 		}
 	}
-	var hours []sum
-	for i := range minutes {
-		if t := minutes[i].time; t >= from && t < cut {
-			hours = gatherSum(hours, &minutes[i], hour)
+	return false, nil
+}
+
+func (w *writer) rollUnit(ctx context.Context, tier int, bucket, unit int64) error {
+	all, err := sumsOf(ctx, w.c, tier, bucket, unit)
+	if err != nil {
+		return err
+	}
+	if _, err := w.c.ExecContext(ctx, "DELETE FROM sums WHERE tier = ? AND bucket = ? AND unit = ?", tier, bucket, unit); err != nil {
+		return err
+	}
+	var rows, hours []byte
+	n, m := 0, 0
+	for p := range all {
+		rows = appendColumn(rows, byte(p), all[p])
+		n += len(all[p])
+		if tier == tierMinute {
+			var h []sum
+			for i := range all[p] {
+				h = gatherSum(h, &all[p][i], hour)
+			}
+			hours = appendColumn(hours, byte(p), h)
+			m += len(h)
 		}
 	}
-	return cut, w.mergeSums(ctx, row, tierHour, hours, hour)
+	if _, err := w.putSums.ExecContext(ctx, tier, bucket, unit, n, 1, rows); err != nil {
+		return err
+	}
+	if tier == tierMinute {
+		_, err = w.putSums.ExecContext(ctx, tierHour, bucket, floor(unit, month), m, 0, hours)
+	}
+	return err
+}
+
+// widths are those of what a tier sums up.
+var widths = [...]int64{tierMinute: minute, tierHour: hour}
+
+// sumsOf reads the minutes or hours that a unit holds of a bucket, in order. Of two
+// that are the same, because values came late, the one of more values counts.
+func sumsOf(ctx context.Context, c querier, tier int, bucket, unit int64) (*[1 << bucketBits][]sum, error) {
+	var all [1 << bucketBits][]sum
+	err := eachSums(ctx, c, tier, bucket, unit, func(place byte, column []byte) {
+		// What is damaged is left out.
+		all[place], _ = unpack(all[place], column)
+	})
+	for p := range all {
+		all[p] = settled(all[p], widths[tier])
+	}
+	return &all, err
+}
+
+func eachSums(ctx context.Context, c querier, tier int, bucket, unit int64, f func(place byte, column []byte)) error {
+	return each(ctx, c, "SELECT data FROM sums WHERE bucket = ? AND tier = ? AND unit = ? ORDER BY id", []any{bucket, tier, unit}, func(r *sql.Rows) error {
+		var data sql.RawBytes
+		err := r.Scan(&data)
+		columns(data, f)
+		return err
+	})
+}
+
+// settled puts sums in order, and leaves one of each stretch.
+func settled(sums []sum, width int64) []sum {
+	if !slices.IsSortedFunc(sums, byTime) {
+		slices.SortStableFunc(sums, byTime)
+	}
+	out := sums[:0]
+	for i := range sums {
+		v := &sums[i]
+		if n := len(out); n == 0 || floor(out[n-1].time, width) != floor(v.time, width) {
+			out = append(out, *v)
+		} else if v.count >= out[n-1].count {
+			out[n-1] = *v
+		}
+	}
+	return out
 }
 
 // tidy sorts values by time and leaves out what is there twice.
@@ -234,67 +275,4 @@ func gatherSum(sums []sum, one *sum, unit int64) []sum {
 		return sums
 	}
 	return append(sums, *one)
-}
-
-// putSums encodes sums, a day a chunk.
-func putSums(sums []sum, put func(start, end int64, count int, data []byte) error) error {
-	for len(sums) > 0 {
-		n := 1
-		for n < len(sums) && floor(sums[n].time, day) == floor(sums[0].time, day) {
-			n++
-		}
-		if err := put(sums[0].time, sums[n-1].time, n, encodeSums(sums[:n])); err != nil {
-			return err
-		}
-		sums = sums[n:]
-	}
-	return nil
-}
-
-// mergeSums puts sums in a tier. Where there is one of the same time already,
-// because values came late, the one that stands for more values stays.
-func (w *writer) mergeSums(ctx context.Context, row int64, tier int, sums []sum, unit int64) error {
-	if len(sums) == 0 {
-		return nil
-	}
-	first, last := floor(sums[0].time, unit), floor(sums[len(sums)-1].time, unit)+unit
-	chunks, _, err := w.gather(ctx, row, tier, first, last, 0)
-	if err != nil {
-		return err
-	}
-	if len(chunks) > 0 {
-		n := len(sums)
-		for i := range chunks {
-			sums, _ = appendSums(sums, chunks[i].data)
-		}
-		if len(sums) > n {
-			slices.SortStableFunc(sums, byTime)
-			out := sums[:1]
-			for i := range sums[1:] {
-				v := &sums[1+i]
-				if l := &out[len(out)-1]; floor(l.time, unit) != floor(v.time, unit) {
-					out = append(out, *v)
-				} else if v.count > l.count {
-					*l = *v
-				}
-			}
-			sums = out
-		}
-	}
-	return w.replace(ctx, row, tier, chunks, func(put func(start, end int64, count int, data []byte) error) error {
-		return putSums(sums, put)
-	})
-}
-
-// replace puts chunks in the place of others.
-func (w *writer) replace(ctx context.Context, row int64, tier int, old []kept, make func(put func(start, end int64, count int, data []byte) error) error) error {
-	for i := range old {
-		if _, err := w.c.ExecContext(ctx, "DELETE FROM chunk WHERE id = ?", old[i].id); err != nil {
-			return err
-		}
-	}
-	return make(func(start, end int64, count int, data []byte) error {
-		_, err := w.putChunk.ExecContext(ctx, row, tier, start, end, count, data)
-		return err
-	})
 }

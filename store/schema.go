@@ -96,7 +96,42 @@ CREATE TABLE run (
 	input TEXT NOT NULL, version TEXT NOT NULL, summary TEXT NOT NULL DEFAULT ''
 );
 `,
+	`
+-- What was flushed of an hour, in one commit. state 0 is not summed up yet, 1 is,
+-- 2 is given up: it is not read any more. fresh tells that from here on everything
+-- is said anew.
+CREATE TABLE flush (
+	id INTEGER PRIMARY KEY, hour INTEGER NOT NULL, fresh INTEGER NOT NULL, count INTEGER NOT NULL, state INTEGER NOT NULL
+);
+CREATE INDEX flush_hour ON flush (hour, state);
+CREATE INDEX flush_todo ON flush (state, hour) WHERE state <> 1;
+
+-- What a flush holds of a bucket (64 series with neighbouring rows): id is that
+-- of the flush, shifted by 24, and the bucket. So all that is written lies together,
+-- and needs no index.
+CREATE TABLE block (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
+
+-- Minutes (tier 1) of a bucket's day, and hours (tier 2) of 32 days, which unit is
+-- the start of. done is 0 until the unit is over and its rows are one.
+CREATE TABLE sums (
+	id INTEGER PRIMARY KEY, tier INTEGER NOT NULL, bucket INTEGER NOT NULL, unit INTEGER NOT NULL,
+	count INTEGER NOT NULL, done INTEGER NOT NULL, data BLOB NOT NULL
+);
+CREATE INDEX sums_bucket ON sums (bucket, tier, unit, done);
+CREATE INDEX sums_age ON sums (tier, unit);
+CREATE INDEX sums_todo ON sums (tier, unit) WHERE done = 0;
+
+-- How many values an hour that is summed up holds of each series of a bucket.
+CREATE TABLE held (bucket INTEGER NOT NULL, hour INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (bucket, hour)) WITHOUT ROWID;
+CREATE INDEX held_hour ON held (hour);
+
+-- The first and last value of each series of a bucket, of what is summed up.
+CREATE TABLE head (bucket INTEGER PRIMARY KEY, data BLOB NOT NULL);
+`,
 }
+
+// conversions are what a migration needs beside SQL, in the same transaction.
+var conversions = map[int]func(context.Context, *sql.Conn) error{1: convertChunks}
 
 // migrate makes the tables, or brings those of an older version up to date.
 func migrate(ctx context.Context, c *sql.Conn) error {
@@ -117,11 +152,23 @@ func migrate(ctx context.Context, c *sql.Conn) error {
 		return fmt.Errorf("it has schema version %d, this weir knows up to %d: use the newer weir that wrote it", version, len(migrations))
 	}
 	for v := version; v < len(migrations); v++ {
-		q := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", migrations[v], applicationID, v+1)
-		if _, err := c.ExecContext(ctx, q); err != nil {
+		if err := upgrade(ctx, c, v); err != nil {
 			_, _ = c.ExecContext(ctx, "ROLLBACK")
 			return fmt.Errorf("bring it to schema version %d: %w", v+1, err)
 		}
 	}
 	return nil
+}
+
+func upgrade(ctx context.Context, c *sql.Conn, from int) error {
+	if _, err := c.ExecContext(ctx, "BEGIN IMMEDIATE; "+migrations[from]); err != nil {
+		return err
+	}
+	if convert := conversions[from]; convert != nil {
+		if err := convert(ctx, c); err != nil {
+			return err
+		}
+	}
+	_, err := c.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", applicationID, from+1))
+	return err
 }

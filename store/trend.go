@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"math"
@@ -47,9 +48,10 @@ func (s *Store) Series(ctx context.Context, q detect.SeriesQuery) ([]detect.Kept
 			out = append(out, k)
 			return err
 		})
+		kept := extents{}
 		for i := range out {
 			if err == nil {
-				err = extent(ctx, tx, &out[i])
+				err = kept.fill(ctx, tx, &out[i])
 			}
 		}
 		return err
@@ -74,7 +76,7 @@ func (s *Store) SeriesByID(ctx context.Context, id string) (detect.KeptSeries, b
 			return err
 		}
 		out, found = k, true
-		return extent(ctx, tx, &out)
+		return extents{}.fill(ctx, tx, &out)
 	})
 	return out, found, err
 }
@@ -110,63 +112,151 @@ func named[T interface {
 	return 0
 }
 
-// extent finds what is kept of a series: from when to when, how much, and the
+// An extent is what is kept of a series: from when to when, how much, and the
 // newest value.
-func extent(ctx context.Context, tx *sql.Tx, k *detect.KeptSeries) error {
+type extent struct {
+	first, last int64
+	samples     uint64
+	value       float64
+}
+
+// none is first after last.
+var none = extent{first: 1}
+
+func (x *extent) empty() bool { return x.first > x.last }
+
+// add takes in what else is kept.
+func (x *extent) add(o extent) {
+	switch {
+	case o.empty():
+		return
+	case x.empty():
+		*x = o
+		return
+	}
+	if o.last >= x.last {
+		x.last, x.value = o.last, o.value
+	}
+	x.first = min(x.first, o.first)
+	x.samples += o.samples
+}
+
+// extents finds what is kept of series, a bucket at a time.
+type extents map[int64]*[1 << bucketBits]extent
+
+func (e extents) fill(ctx context.Context, tx *sql.Tx, k *detect.KeptSeries) error {
 	row, _ := parseID(k.ID)
-	first, last, err := reach(ctx, tx, row)
-	if err != nil || first > last {
-		return err
+	x, err := e.of(ctx, tx, row)
+	if err == nil && !x.empty() {
+		k.First, k.Last, k.Value, k.Samples = x.first, x.last, x.value, x.samples
 	}
-	k.First, k.Last = first, last
-	if err := tx.QueryRowContext(ctx, "SELECT ifnull(sum(count), 0) FROM chunk WHERE series = ? AND tier = 0", row).Scan(&k.Samples); err != nil {
-		return err
+	return err
+}
+
+func (e extents) of(ctx context.Context, tx *sql.Tx, row int64) (extent, error) {
+	bucket := bucketOf(row)
+	all := e[bucket]
+	if all == nil {
+		var err error
+		if all, err = bucketExtents(ctx, tx, bucket); err != nil {
+			return none, err
+		}
+		e[bucket] = all
 	}
-	tier, data := 0, []byte(nil)
-	err = tx.QueryRowContext(ctx, "SELECT tier, data FROM chunk WHERE series = ? AND end = ? ORDER BY tier, id DESC LIMIT 1", row, last).Scan(&tier, &data)
+	x := all[row&(1<<bucketBits-1)]
+	old, err := oldExtent(ctx, tx, row)
+	x.add(old)
+	return x, err
+}
+
+func bucketExtents(ctx context.Context, tx *sql.Tx, bucket int64) (*[1 << bucketBits]extent, error) {
+	var all [1 << bucketBits]extent
+	for p := range all {
+		all[p] = none
+	}
+	// What is summed up: no further back than there is anything.
+	var raw, summed sql.NullInt64
+	if err := tx.QueryRowContext(ctx, "SELECT (SELECT min(hour) FROM held WHERE bucket = ?1), (SELECT min(unit) FROM sums WHERE bucket = ?1)", bucket).Scan(&raw, &summed); err != nil {
+		return nil, err
+	}
+	oldest := int64(math.MaxInt64)
+	for _, n := range []sql.NullInt64{raw, summed} {
+		if n.Valid {
+			oldest = min(oldest, n.Int64)
+		}
+	}
+	h, err := readHead(ctx, tx, bucket)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	at := int64(math.MinInt64)
-	err = decode(tier, data, func(v *sum) {
-		if v.time >= at {
-			at, k.Value = v.time, v.last
+	for p := range h {
+		if x := &h[p]; x.known && x.last >= oldest {
+			all[p] = extent{first: max(x.first, oldest), last: x.last, value: x.value}
 		}
-	})
-	return err
-}
-
-// reach is the time of the oldest and newest thing kept of a series; first is
-// after last if there is nothing.
-func reach(ctx context.Context, tx *sql.Tx, row int64) (first, last int64, err error) {
-	var a, b sql.NullInt64
-	if err := tx.QueryRowContext(ctx, "SELECT min(start), max(end) FROM chunk WHERE series = ?", row).Scan(&a, &b); err != nil || !a.Valid {
-		return 1, 0, err
 	}
-	return a.Int64, b.Int64, nil
-}
-
-// decode hands out what a chunk of any tier holds, values as sums of one.
-func decode(tier int, data []byte, f func(*sum)) error {
-	if tier == tierRaw {
-		var c chunkState
-		var v sample
-		for len(data) > 0 {
-			var err error
-			if data, err = c.next(data, &v); err != nil {
-				return err
+	err = each(ctx, tx, "SELECT data FROM held WHERE bucket = ?", []any{bucket}, func(r *sql.Rows) error {
+		var data sql.RawBytes
+		err := r.Scan(&data)
+		for p := 0; p < len(all) && len(data) > 0; p++ {
+			n, k := binary.Uvarint(data)
+			if k <= 0 {
+				break
 			}
-			var one sum
-			one.add(&v)
-			f(&one)
+			data = data[k:]
+			all[p].samples += n
 		}
-		return nil
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	sums, err := appendSums(nil, data)
-	for i := range sums {
-		f(&sums[i])
+	// And what is not.
+	todo, err := hours(ctx, tx, "SELECT DISTINCT hour FROM flush WHERE state = 0")
+	if err != nil {
+		return nil, err
 	}
-	return err
+	for at := range todo {
+		t, err := total(blocks(ctx, tx, bucket, at))
+		if err != nil {
+			return nil, err
+		}
+		for p := range t {
+			x := &t[p]
+			if x.count == 0 {
+				continue
+			}
+			n := extent{x.first, x.last, x.count, x.value}
+			// An hour that is summed up for the second time is not counted twice.
+			var was []byte
+			err := tx.QueryRowContext(ctx, "SELECT data FROM held WHERE bucket = ? AND hour = ?", bucket, at).Scan(&was)
+			if err != nil && !errors.Is(err, sql.ErrNoRows) {
+				return nil, err
+			}
+			for q := 0; q <= p && len(was) > 0; q++ {
+				c, k := binary.Uvarint(was)
+				if k <= 0 {
+					break
+				}
+				if was = was[k:]; q == p {
+					n.samples -= min(n.samples, c)
+				}
+			}
+			all[p].add(n)
+		}
+	}
+	return &all, nil
+}
+
+// hours is the set of hours that a query finds.
+func hours(ctx context.Context, tx *sql.Tx, query string, args ...any) (map[int64]bool, error) {
+	all := map[int64]bool{}
+	err := each(ctx, tx, query, args, func(r *sql.Rows) error {
+		var at int64
+		err := r.Scan(&at)
+		all[at] = true
+		return err
+	})
+	return all, err
 }
 
 // Samples returns the values of a series from from to to, both included, in
@@ -212,60 +302,56 @@ const maxBuckets = 100_000
 
 func trend(ctx context.Context, tx *sql.Tx, row, from, to int64, n int) ([]detect.Bucket, error) {
 	n = min(max(n, 1), maxBuckets)
-	first, last, err := reach(ctx, tx, row)
-	if err != nil || first > last {
+	x, err := extents{}.of(ctx, tx, row)
+	if err != nil || x.empty() {
 		return nil, err
 	}
 	// An hour's or minute's row has the time of its first value but reaches to
 	// its end.
-	from, to = max(from, first), min(to, last+hour)
+	from, to = max(from, x.first), min(to, x.last+hour)
 	if from > to {
 		return nil, nil
 	}
-	width := (to-from)/int64(n) + 1
-	spans, err := cover(ctx, tx, row, width)
-	if err != nil {
+	c := chart{from: from, to: to, width: (to-from)/int64(n) + 1, n: n, single: make([]sum, 0, min(n, 1024))}
+	if err := oldTrend(ctx, tx, row, &c); err != nil {
 		return nil, err
 	}
-	// All that there is, as long as that is not more than n; then buckets.
-	single := make([]sum, 0, min(n, 1024))
-	var buckets []sum
-	take := func(v *sum) {
-		if buckets == nil && len(single) < n {
-			single = append(single, *v)
-			return
-		}
-		if buckets == nil {
-			buckets = make([]sum, n)
-			for i := range single {
-				buckets[(single[i].time-from)/width].mergeAnyOrder(&single[i])
-			}
-		}
-		buckets[(v.time-from)/width].mergeAnyOrder(v)
+	if err := c.read(ctx, tx, row); err != nil {
+		return nil, err
 	}
-	for tier, span := range spans {
-		lo, hi := max(from, span.from), min(to, span.to)
-		if lo > hi {
-			continue
-		}
-		err := each(ctx, tx, "SELECT data FROM chunk WHERE series = ? AND tier = ? AND start <= ? AND end >= ? ORDER BY start, id", []any{row, tier, hi, lo}, func(r *sql.Rows) error {
-			var data sql.RawBytes
-			if err := r.Scan(&data); err != nil {
-				return err
-			}
-			return decode(tier, data, func(v *sum) {
-				if v.time >= lo && v.time <= hi {
-					take(v)
-				}
-			})
-		})
-		if err != nil {
-			return nil, err
+	return c.out(), nil
+}
+
+// chart gathers what a stretch of a series held: all that there is, as long as that
+// is not more than n; then buckets.
+type chart struct {
+	from, to, width int64
+	n               int
+	single, buckets []sum
+}
+
+func (c *chart) take(v *sum) {
+	if v.time < c.from || v.time > c.to {
+		return
+	}
+	if c.buckets == nil && len(c.single) < c.n {
+		c.single = append(c.single, *v)
+		return
+	}
+	if c.buckets == nil {
+		c.buckets = make([]sum, c.n)
+		for i := range c.single {
+			c.buckets[(c.single[i].time-c.from)/c.width].mergeAnyOrder(&c.single[i])
 		}
 	}
+	c.buckets[(v.time-c.from)/c.width].mergeAnyOrder(v)
+}
+
+func (c *chart) out() []detect.Bucket {
+	buckets := c.buckets
 	if buckets == nil {
-		slices.SortStableFunc(single, byTime)
-		buckets = slices.CompactFunc(single, func(a, b sum) bool {
+		slices.SortStableFunc(c.single, byTime)
+		buckets = slices.CompactFunc(c.single, func(a, b sum) bool {
 			return a.time == b.time && a.count == 1 && b.count == 1 && math.Float64bits(a.last) == math.Float64bits(b.last)
 		})
 	}
@@ -276,7 +362,73 @@ func trend(ctx context.Context, tx *sql.Tx, row, from, to int64, n int) ([]detec
 				Judged: b.judged, Low: float64(b.low), High: float64(b.high), Score: float64(b.score)})
 		}
 	}
-	return out, nil
+	return out
+}
+
+// read takes in raw values of the hours that are not summed up yet, and of all
+// that there are if a bucket is narrower than a minute; else minutes stand for
+// them, and hours for days that are over where a bucket is wider than an hour.
+func (c *chart) read(ctx context.Context, tx *sql.Tx, row int64) error {
+	bucket, place := bucketOf(row), byte(row&(1<<bucketBits-1))
+	state := 0
+	if c.width < minute {
+		state = 1
+	}
+	raw, err := hours(ctx, tx, "SELECT DISTINCT hour FROM flush WHERE state <= ? AND hour BETWEEN ? AND ?", state, floor(c.from, hour), c.to)
+	if err != nil {
+		return err
+	}
+	for at := range raw {
+		values, err := collect(place, blocks(ctx, tx, bucket, at))
+		if err != nil {
+			return err
+		}
+		for i := range values {
+			var one sum
+			one.add(&values[i])
+			c.take(&one)
+		}
+	}
+	done := 1
+	if c.width >= hour {
+		done = 0
+	}
+	days, err := hours(ctx, tx, "SELECT DISTINCT unit FROM sums WHERE bucket = ? AND tier = 1 AND done <= ? AND unit BETWEEN ? AND ?", bucket, done, floor(c.from, day), c.to)
+	if err != nil {
+		return err
+	}
+	for at := range days {
+		if err := c.sums(ctx, tx, tierMinute, bucket, at, place, func(t int64) bool { return raw[floor(t, hour)] }); err != nil {
+			return err
+		}
+	}
+	months, err := hours(ctx, tx, "SELECT DISTINCT unit FROM sums WHERE bucket = ? AND tier = 2 AND unit BETWEEN ? AND ?", bucket, floor(c.from, month), c.to)
+	if err != nil {
+		return err
+	}
+	for at := range months {
+		if err := c.sums(ctx, tx, tierHour, bucket, at, place, func(t int64) bool { return raw[floor(t, hour)] || days[floor(t, day)] }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sums takes in the minutes or hours of a unit that nothing finer tells.
+func (c *chart) sums(ctx context.Context, tx *sql.Tx, tier int, bucket, unit int64, place byte, told func(int64) bool) error {
+	var all []sum
+	err := eachSums(ctx, tx, tier, bucket, unit, func(p byte, column []byte) {
+		if p == place {
+			all, _ = unpack(all, column)
+		}
+	})
+	all = settled(all, widths[tier])
+	for i := range all {
+		if !told(all[i].time) {
+			c.take(&all[i])
+		}
+	}
+	return err
 }
 
 // mergeAnyOrder takes in a stretch that may be earlier than what is there.
@@ -299,55 +451,6 @@ func (s *sum) mergeAnyOrder(o *sum) {
 	}
 	s.merge(o)
 	s.lastTime = o.time
-}
-
-// span is a stretch of time, ends included.
-type span struct{ from, to int64 }
-
-// cover settles which tier tells which stretch: raw values as far back as they
-// go, minutes before them, hours before those; but the coarser one also where a
-// bucket is wider than its unit.
-func cover(ctx context.Context, tx *sql.Tx, row, width int64) ([3]span, error) {
-	var rolled, rolledDay sql.NullInt64
-	if err := tx.QueryRowContext(ctx, "SELECT rolled, rolled_day FROM series WHERE id = ?", row).Scan(&rolled, &rolledDay); err != nil {
-		return [3]span{}, err
-	}
-	var start [3]sql.NullInt64
-	for tier := range start {
-		if err := tx.QueryRowContext(ctx, "SELECT min(start) FROM chunk WHERE series = ? AND tier = ?", row, tier).Scan(&start[tier]); err != nil {
-			return [3]span{}, err
-		}
-	}
-	// begin is from when on a tier is used rather than the next coarser one, which
-	// is complete up to done. It is never in the middle of a unit that the coarser
-	// one tells as a whole.
-	begin := func(tier int, unit int64, done sql.NullInt64) int64 {
-		fine, coarse := start[tier], start[tier+1]
-		switch {
-		case !fine.Valid:
-			return math.MaxInt64
-		case !coarse.Valid || !done.Valid:
-			return math.MinInt64
-		case width >= unit:
-			return done.Int64
-		case floor(coarse.Int64, unit) >= floor(fine.Int64, unit):
-			return math.MinInt64
-		}
-		if up := floor(fine.Int64+unit-1, unit); up <= done.Int64 {
-			return up
-		}
-		return fine.Int64
-	}
-	raw := begin(tierRaw, minute, rolled)
-	minutes := begin(tierMinute, hour, rolledDay)
-	before := func(t int64) int64 {
-		if t == math.MinInt64 || t == math.MaxInt64 {
-			return t
-		}
-		return t - 1
-	}
-	minutes = min(minutes, raw)
-	return [3]span{{raw, math.MaxInt64}, {minutes, before(raw)}, {math.MinInt64, before(minutes)}}, nil
 }
 
 // Command is a value that a client wrote to, or operated on, a point.

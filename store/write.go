@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/weir-ics/weir/detect"
@@ -19,8 +20,10 @@ type batch struct {
 	order        []string // of alerts, as they first came
 	assets       map[netip.Addr]*detect.Asset
 	links        map[linkKey]*detect.Link
-	chunks       []pendingChunk // closed, or taken from touched by take
-	touched      []*seriesBuf   // have an open chunk
+	segments     []segment // closed, or taken from touched by take
+	touched      []*group  // have an open log, or had one
+	log          []byte    // of segments
+	fresh        bool      // the first of an epoch
 	commands     []command
 	counters     []detect.Counter
 	counterClock int64
@@ -36,13 +39,13 @@ func (b *batch) reset() {
 	clear(b.alerts)
 	clear(b.assets)
 	clear(b.links)
-	clear(b.chunks)
+	clear(b.segments)
 	clear(b.touched)
-	*b = batch{alerts: b.alerts, order: b.order[:0], assets: b.assets, links: b.links, chunks: b.chunks[:0], touched: b.touched[:0], commands: b.commands[:0]}
+	*b = batch{alerts: b.alerts, order: b.order[:0], assets: b.assets, links: b.links, segments: b.segments[:0], touched: b.touched[:0], log: b.log[:0], commands: b.commands[:0]}
 }
 
 func (b *batch) empty() bool {
-	return b.counts == Counts{} && b.counters == nil && len(b.touched) == 0 && len(b.chunks) == 0
+	return b.counts == Counts{} && b.counters == nil && len(b.touched) == 0
 }
 
 type linkKey struct {
@@ -60,27 +63,25 @@ type command struct {
 	value  float64
 }
 
-// pendingChunk is a run that waits to be committed.
-type pendingChunk struct {
-	series     *seriesBuf
-	start, end int64
-	count      int
-	data       []byte
-}
-
-// seriesBuf is a series that values come for, and its open chunk.
+// seriesBuf is a series that values come for.
 type seriesBuf struct {
 	series  *detect.Series // nil for a counter
 	counter string
-	state   chunkState
-	open    pendingChunk
+	// alone is its group of one, nil if there is none now; groups are those that it
+	// is the first of. candidate tells which series came with it last time, next
+	// which after it.
+	alone     *group
+	groups    []*group
+	candidate uint64
+	next      *seriesBuf
+	number    uint32
+	// refused is set, under mu, when there is no place for the series. row is its
+	// row when that is committed, under mu too.
+	refused bool
+	row     int64
 	// id is the row, 0 before there is one, -1 if there is none for it. Only
 	// the writer uses it.
 	id int64
-	// rolled is up to when its values were summed up, as far as this run knows.
-	rolled int64
-	// refused is set, under mu, when there is no place for the series.
-	refused bool
 }
 
 // Write takes one step's output in. It returns at once unless Options.Wait is
@@ -101,9 +102,7 @@ func (s *Store) Write(ctx context.Context, out *detect.Output) error {
 	for i := range out.Alerts {
 		s.addAlert(b, &out.Alerts[i])
 	}
-	for i := range out.Samples {
-		s.addSample(b, &out.Samples[i])
-	}
+	s.addSamples(b, out.Samples)
 	for i := range out.Assets {
 		a := &out.Assets[i]
 		if p, ok := b.assets[a.IP]; ok {
@@ -152,6 +151,9 @@ const (
 	// batchOctets is when a batch is committed without waiting for the time; of a
 	// small store, its 64th part.
 	batchOctets = 2 << 20
+	// epochBatches is after how many batches' worth of values all is said anew: what
+	// is older can then be dropped by itself.
+	epochBatches = 16
 )
 
 // waitForRoom waits until the writer has taken a batch that is big enough; a
@@ -189,63 +191,42 @@ func (s *Store) addAlert(b *batch, a *detect.Alert) {
 	b.octets += 1024
 }
 
-func (s *Store) addSample(b *batch, v *detect.Sample) {
-	if v.Series == nil {
-		s.report.Lost.Values++
-		return
-	}
-	sb := s.series[v.Series]
-	if sb == nil {
-		if over(len(s.series)+1, s.opt.Retention.MaxSeries) {
+// addSamples takes values in, those that one message reports at once.
+func (s *Store) addSamples(b *batch, values []detect.Sample) {
+	for i := 0; i < len(values); {
+		v := &values[i]
+		switch {
+		case v.Series == nil:
 			s.report.Lost.Values++
-			return
+			i++
+			continue
+		case v.Access != protocols.AccessReport && v.Access != protocols.AccessUnknown:
+			s.addCommand(b, v)
+			i++
+			continue
 		}
-		sb = &seriesBuf{series: v.Series}
-		s.series[v.Series] = sb
+		n := i + 1
+		for n < len(values) {
+			o := &values[n]
+			if o.Time != v.Time || o.Frame != v.Frame || o.Access != v.Access || o.Series == nil {
+				break
+			}
+			n++
+		}
+		s.addReported(b, values[i:n])
+		i = n
 	}
-	isCommand := v.Access != protocols.AccessReport && v.Access != protocols.AccessUnknown
-	switch {
-	case isCommand && (sb.refused || len(b.commands) >= s.opt.MaxPending/8):
-		s.report.Lost.Commands++
-		return
-	case isCommand:
-		b.commands = append(b.commands, command{sb, v.Time, v.Client, v.Access, v.Value})
-		b.counts.Commands++
-		b.octets += 64
-		return
-	case sb.refused || b.counts.Values >= uint64(s.opt.MaxPending):
-		s.report.Lost.Values++
-		return
-	}
-	s.put(b, sb, &sample{
-		time: v.Time, deviceTime: v.DeviceTime, value: v.Value, flags: v.Flags, hasFlags: v.HasFlags,
-		judged: v.Judged, score: float32(v.Score), low: float32(v.Low), high: float32(v.High),
-	})
-	b.counts.Values++
 }
 
-// put appends a sample to the open chunk of sb.
-func (s *Store) put(b *batch, sb *seriesBuf, v *sample) {
-	o := &sb.open
-	if o.count == 0 {
-		if o.data == nil {
-			b.touched = append(b.touched, sb)
-		}
-		sb.state = chunkState{}
-		o.start, o.end = v.time, v.time
-		o.data = make([]byte, 0, 32)
+func (s *Store) addCommand(b *batch, v *detect.Sample) {
+	sb := s.bufOf(v.Series)
+	if sb == nil || sb.refused || len(b.commands) >= s.opt.MaxPending/8 {
+		s.report.Lost.Commands++
+		return
 	}
-	n := len(o.data)
-	o.data = sb.state.append(o.data, v)
-	b.octets += len(o.data) - n
-	o.count++
-	o.start, o.end = min(o.start, v.time), max(o.end, v.time)
-	if o.count == chunkCap {
-		b.chunks = append(b.chunks, pendingChunk{sb, o.start, o.end, o.count, o.data})
-		o.count = 0
-		// data stays non-nil, so that sb is listed in touched once.
-		o.data = o.data[len(o.data):]
-	}
+	b.commands = append(b.commands, command{sb, v.Time, v.Client, v.Access, v.Value})
+	b.counts.Commands++
+	b.octets += 64
 }
 
 // keepCounters makes counters part of their history.
@@ -264,7 +245,13 @@ func (s *Store) keepCounters(counters []detect.Counter, clock int64) {
 			sb = &seriesBuf{counter: name}
 			s.names[name] = sb
 		}
-		s.put(s.pending, sb, &sample{time: clock, value: float64(c.Value)})
+		if sb.alone == nil {
+			sb.alone = s.newGroup(sb)
+		}
+		// They are no values of the plant, and not counted as such.
+		counts := s.pending.counts
+		s.addReadings(s.pending, sb.alone, []detect.Sample{{Time: clock, Value: float64(c.Value)}})
+		s.pending.counts = counts
 	}
 }
 
@@ -284,13 +271,15 @@ func (s *Store) take(ifAlerts bool) *batch {
 	if b.empty() {
 		return nil
 	}
-	for _, sb := range b.touched {
-		if o := &sb.open; o.count > 0 {
-			b.chunks = append(b.chunks, pendingChunk{sb, o.start, o.end, o.count, o.data})
-		}
-		sb.open = pendingChunk{}
+	for _, g := range b.touched {
+		b.close(g)
+		g.listed = false
 	}
-	b.touched = b.touched[:0]
+	b.fresh = s.epochOctets == 0
+	if s.epochOctets += b.octets; s.epochOctets >= epochBatches*s.batchOctets {
+		s.epoch++
+		s.epochOctets = 0
+	}
 	s.pending, s.spare = s.spare, nil
 	if s.pending == nil {
 		s.pending = newBatch()
@@ -344,5 +333,5 @@ func seriesSort(x *detect.Series) []byte {
 
 // seriesKey is what makes a series the same one in the next run.
 func seriesKey(x *detect.Series) string {
-	return fmt.Sprintf("%s/%s/%d/%s/%d/%s", x.Device, x.Proto, x.Unit, x.Kind, x.Index, x.Type)
+	return x.Device.String() + "/" + x.Proto.String() + "/" + strconv.Itoa(int(x.Unit)) + "/" + x.Kind.String() + "/" + strconv.FormatUint(uint64(x.Index), 10) + "/" + x.Type
 }
