@@ -114,6 +114,9 @@ func TestTheSiteIsNormalAgainAfterEveryAttack(t *testing.T) {
 			t.Errorf("%s is %v, was %v", name, now, was)
 		}
 	}
+	if p.V1Jammed {
+		t.Error("the treatment valve is jammed")
+	}
 	for i := range p.Pumps {
 		if u := &p.Pumps[i]; !u.Auto || !u.Powered || u.SpeedLimit != 1 {
 			t.Errorf("P%d is %+v", i+1, *u)

@@ -173,6 +173,14 @@ func processBlocked(w *world, a *assault) {
 	w.later(a, 0, func() { p.SpeedLimit, p.Auto, p.Command = 1, true, false })
 }
 
+// processJammed holds the treatment valve where it is while the filter is washed:
+// the command and all that is reported is true, but the water goes on to flow.
+func processJammed(w *world, a *assault) {
+	w.process.V1Jammed = true
+	w.write("BACKWASH", 1)
+	w.later(a, 0, func() { w.process.V1Jammed = false })
+}
+
 func processUncommanded(w *world, a *assault) {
 	p := &w.process.Pumps[water.P2]
 	p.Auto, p.Command = false, true

@@ -119,6 +119,7 @@ var attacks = []Attack{
 	{Kind: "process.valve-hidden", Technique: "T0831", Description: "a zone valve closes while its reported position stands still", source: plc3Addr, target: plc3Addr, Duration: 30 * minute, run: processValve},
 	{Kind: "process.dosing-hidden", Technique: "T0831", Description: "chlorine is overdosed while the analyser's readings repeat an earlier stretch", source: plc2Addr, target: analyser, Duration: 30 * minute, lead: 10 * minute, prepare: hearChlorine, run: processDosing},
 	{Kind: "process.output-blocked", Technique: "T0803", Description: "the operator starts a pump, the controller says that it runs, and it does not turn", source: plc1Addr, target: plc1Addr, Duration: 10 * minute, run: processBlocked},
+	{Kind: "process.valve-jammed", Technique: "T0803", Description: "the operator starts a backwash, the controller says that it washes, and the inlet valve does not close", source: plc2Addr, target: plc2Addr, Duration: 15 * minute, run: processJammed},
 	{Kind: "process.uncommanded", Technique: "T0821", Description: "a pump runs that nobody started, and its switches do not show it", source: plc1Addr, target: plc1Addr, Duration: 30 * minute, run: processUncommanded},
 	{Kind: "covert.low-digits", Technique: "T0869", Description: "a message leaves the plant in the lowest digit of a level reading", source: plc1Addr, target: hmiAddr, Duration: 20 * minute, run: covertDigits},
 }

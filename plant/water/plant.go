@@ -96,6 +96,9 @@ type Plant struct {
 	// Washing tells that the filter is being washed; WashRequest asks for it.
 	Washing, WashRequest bool
 
+	// V1Jammed holds the treatment valve where it is, whatever its controller says.
+	V1Jammed bool
+
 	// Flows at this moment.
 	Intake, Treated, HighLift, Boosted, Demand3, Demand4, Wash float64
 	// Overflow is what runs over each tank.
@@ -216,9 +219,11 @@ func (p *Plant) control() {
 	}
 	e := want - p.Treated
 	p.flowI = clamp(p.flowI+0.004*e*Step, 0, 100)
-	p.V1 = slew(p.V1, clamp(p.flowI+0.05*e, 0, 100), 2*Step)
-	if p.Washing {
-		p.V1 = slew(p.V1, 0, 5*Step)
+	if !p.V1Jammed {
+		p.V1 = slew(p.V1, clamp(p.flowI+0.05*e, 0, 100), 2*Step)
+		if p.Washing {
+			p.V1 = slew(p.V1, 0, 5*Step)
+		}
 	}
 	p.V2 = slew(p.V2, clamp(s.V2, 0, 100), Step)
 
