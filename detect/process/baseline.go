@@ -76,6 +76,8 @@ type savedCommand struct {
 	Own     uint32    `json:"own"`
 	// Effects are what else follows the commands; older ones have none.
 	Effects []savedEffect `json:"effects,omitempty"`
+	// Reactions are those that a savedEffect cannot say, from later still.
+	Reactions []savedReaction `json:"reactions,omitempty"`
 }
 
 type savedReplay struct {
@@ -220,7 +222,7 @@ func (p *point) save() savedPoint {
 	}
 	if c := p.commands; c != nil && c.n > 0 {
 		s.Commands = &savedCommand{N: c.n, States: append([]float64(nil), c.states[:min(c.nStates, maxStates)]...), Many: c.nStates > maxStates,
-			Range: []float64{c.low, c.high}, Shown: c.shown, Longest: c.longest, Changes: c.changes, Own: c.own, Effects: c.saveEffects()}
+			Range: []float64{c.low, c.high}, Shown: c.shown, Longest: c.longest, Changes: c.changes, Own: c.own, Effects: c.saveEffects(), Reactions: c.saveReactions()}
 	}
 	if r := p.replay; r != nil {
 		s.Replay = &savedReplay{Grid: r.grid, Chance: r.chance, Ring: len(r.marks), Again: r.again, Pairs: r.pairs, On: r.on, Ended: r.ended}
@@ -536,11 +538,11 @@ func (l *loader) restore(s *savedPoint) error {
 		if c.Many {
 			p.commands.nStates = maxStates + 1
 		}
-		if len(c.Effects) > maxStates*perCommand {
-			return fmt.Errorf("%s has commands with %d effects", key.id(), len(c.Effects))
+		if len(c.Effects) > maxStates*perCommand || len(c.Reactions) > (maxStates+2)*perEcho {
+			return fmt.Errorf("%s has commands with %d effects", key.id(), len(c.Effects)+len(c.Reactions))
 		}
-		if len(c.Effects) > 0 {
-			l.effects = append(l.effects, pendingEffects{p, c.Effects})
+		if len(c.Effects)+len(c.Reactions) > 0 {
+			l.effects = append(l.effects, pendingEffects{p, c.Effects, c.Reactions})
 		}
 	}
 	if r := s.Replay; r != nil {

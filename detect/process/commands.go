@@ -29,6 +29,8 @@ type commands struct {
 	outcomes []outcome
 	open     *outcome
 	opened   int64
+	// echoes are, while learning, what was noted after them.
+	echoes []*echo
 
 	// A command that waits to be shown.
 	waiting        bool
@@ -106,9 +108,10 @@ func (e *Engine) command(p *point, s *detect.Sample) {
 	switch {
 	case repeated:
 	case e.watching:
-		e.awaitEffects(p, c, s)
+		e.awaitEffects(p, c, s, turnOf(p, want, lasting))
 	default:
 		e.learnEffects(p, c, s)
+		e.hear(p, c, s, want, lasting)
 	}
 	if !lasting || repeated {
 		// Nothing is to be seen of it.

@@ -6,19 +6,30 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/weir-ics/weir/detect"
 	"github.com/weir-ics/weir/protocols"
 )
 
 // consequence is that a command to one point is followed by a change of another:
-// a pump is started, and reports that it runs.
+// a pump is started, and reports that it runs, and its flow comes.
 type consequence struct {
 	cause *point
-	// value is what was commanded, as it was on the wire.
+	// value is what was commanded, as it was on the wire; or turn is 1 if it is any
+	// value above the one before, -1 if it is any below it.
 	value  float64
+	turn   int8
 	effect *point
-	to     float64
+	// to is the state that the effect comes to; or by is how far it moves at least,
+	// up or down, until longest after the command, 0 if it is a state.
+	to, by float64
+	// low and high are where a measurement was when the command was given: from
+	// elsewhere it may have no way to go.
+	low, high float64
+	// gate, if there is one, is a state that must be gateIs when the command is given.
+	gate   *point
+	gateIs float64
 	// next is the next one with the same effect.
 	next *consequence
 	// n is after how many commands effect became to, of of how many that it was
@@ -30,8 +41,10 @@ type consequence struct {
 	alone uint32
 
 	// armed tells that a command was given, at since, and that the effect is
-	// awaited until deadline.
-	armed           bool
+	// awaited until deadline; from is where a measurement was, again that it is
+	// waited for a second time.
+	armed, again    bool
+	from            float64
 	since, deadline int64
 	frame           uint64
 	client          netip.Addr
@@ -41,9 +54,11 @@ type consequence struct {
 	c              condition
 }
 
-// outcome is what follows a value that a point is commanded.
+// outcome is what follows a value that a point is commanded, or its raising or
+// lowering.
 type outcome struct {
 	value        float64
+	turn         int8
 	consequences []*consequence
 }
 
@@ -73,16 +88,45 @@ const (
 	maxSilence = 1800e9
 )
 
-// patience is how long after a command the effect must come.
+// patience is how long after a command the effect must come. At a measurement
+// is looked once more when as much time has gone by again.
 func (k *consequence) patience() int64 {
+	if k.by != 0 {
+		return k.longest
+	}
 	return max(3*k.longest, k.longest+2*k.effect.interval) + 1e9
 }
 
-// outcomeOf is what follows a value, nil if nothing is known of it.
-func (c *commands) outcomeOf(v float64) *outcome {
+// came tells that v is what the effect comes to.
+func (k *consequence) came(v float64) bool {
+	switch {
+	case k.by > 0:
+		return v-k.from >= k.by
+	case k.by < 0:
+		return v-k.from <= k.by
+	}
+	return near(v, k.to)
+}
+
+// applies tells whether the effect is to be expected of a command that is given
+// now.
+func (k *consequence) applies() bool {
+	q := k.effect
+	if g := k.gate; g != nil && !(g.has && near(g.value, k.gateIs)) {
+		return false
+	}
+	if k.by != 0 {
+		slack := math.Abs(k.by)
+		return q.value >= k.low-slack && q.value <= k.high+slack
+	}
+	return !near(q.value, k.to)
+}
+
+// outcomeOf is what follows a value or turn, nil if nothing is known of it.
+func (c *commands) outcomeOf(v float64, turn int8) *outcome {
 	for i := range c.outcomes {
-		if near(c.outcomes[i].value, v) {
-			return &c.outcomes[i]
+		if o := &c.outcomes[i]; o.turn == turn && (turn != 0 || near(o.value, v)) {
+			return o
 		}
 	}
 	return nil
@@ -90,7 +134,7 @@ func (c *commands) outcomeOf(v float64) *outcome {
 
 // learnEffects begins to look for what follows a command.
 func (e *Engine) learnEffects(p *point, c *commands, s *detect.Sample) {
-	o := c.outcomeOf(s.Value)
+	o := c.outcomeOf(s.Value, 0)
 	if o != nil && c.open == o && s.Time-c.opened < 10e9 {
 		return // the same again, before anything can have come of it
 	}
@@ -152,7 +196,9 @@ func (e *Engine) endEffects(c *commands) {
 func (e *Engine) changedTo(p *point, s *detect.Sample) {
 	if e.watching {
 		for k := p.follows; k != nil; k = k.next {
-			if near(s.Value, k.to) {
+			// Whether a measurement has moved is seen at the deadline: one value may
+			// be noise. An alarm ends once it is where it came to in learning.
+			if k.by == 0 && near(s.Value, k.to) || k.active && k.by != 0 && k.came(k.from+(s.Value-k.from)*leastMove) {
 				e.release(k, s.Time, s.Frame)
 			}
 		}
@@ -253,13 +299,19 @@ func (e *Engine) fitConsequences() {
 			})
 			o.consequences = slices.DeleteFunc(o.consequences, func(k *consequence) bool { return !e.connect(k) })
 		}
-		c.tidy()
+	}
+	e.fitEchoes()
+	for _, p := range e.order {
+		if p.commands != nil {
+			p.commands.tidy()
+		}
 	}
 	e.opened = nil
 }
 
-// tidy lets go of values that nothing follows.
+// tidy lets go of values that nothing follows, and puts the others in order.
 func (c *commands) tidy() {
+	slices.SortStableFunc(c.outcomes, func(a, b outcome) int { return cmp.Or(cmp.Compare(a.turn, b.turn), cmp.Compare(a.value, b.value)) })
 	c.outcomes = slices.DeleteFunc(c.outcomes, func(o outcome) bool { return len(o.consequences) == 0 })
 	if len(c.outcomes) == 0 {
 		c.outcomes = nil
@@ -306,13 +358,13 @@ func (e *Engine) connect(k *consequence) bool {
 
 // awaitEffects begins to wait for what follows a command. What waits for the
 // effects of other commands to p, or to the same points, waits no longer.
-func (e *Engine) awaitEffects(p *point, c *commands, s *detect.Sample) {
+func (e *Engine) awaitEffects(p *point, c *commands, s *detect.Sample, turn int8) {
 	for k := p.follows; k != nil; k = k.next {
 		e.release(k, s.Time, s.Frame)
 	}
 	for i := range c.outcomes {
 		o := &c.outcomes[i]
-		same := near(o.value, s.Value)
+		same := o.turn == 0 && near(o.value, s.Value) || o.turn != 0 && o.turn == turn
 		for _, k := range o.consequences {
 			if !same {
 				e.release(k, s.Time, s.Frame)
@@ -326,7 +378,7 @@ func (e *Engine) awaitEffects(p *point, c *commands, s *detect.Sample) {
 			q := k.effect
 			seen, _ := q.lastSeen()
 			silent := q.regular && s.Time-seen > missing*q.interval
-			if k.armed || k.active || !q.has || silent || near(q.value, k.to) {
+			if k.armed || k.active || !q.has || silent || !k.applies() {
 				continue
 			}
 			if !k.listed {
@@ -337,7 +389,8 @@ func (e *Engine) awaitEffects(p *point, c *commands, s *detect.Sample) {
 				k.listed = true
 				e.awaited = append(e.awaited, k)
 			}
-			k.armed, k.since, k.frame, k.client = true, s.Time, s.Frame, s.Client
+			k.armed, k.again, k.since, k.frame, k.client = true, false, s.Time, s.Frame, s.Client
+			k.from = q.value
 			k.deadline = max(e.clock, s.Time) + k.patience()
 		}
 	}
@@ -366,14 +419,30 @@ func (e *Engine) expireEffects(clock int64) {
 		q := k.effect
 		seen, frame := q.lastSeen()
 		silent := seen < k.since+k.longest
+		if k.by != 0 {
+			silent = seen <= k.since // the last value is good until the next, as in learning
+		}
 		if k.armed && silent && !q.regular && q.has && clock <= k.deadline+maxSilence {
 			return false // it reports only changes, or now and then
 		}
-		if k.armed && !silent && q.has && !near(q.value, k.to) {
+		if k.armed && !silent && q.has && !k.came(q.value) {
+			if k.by != 0 && (!k.again || e.awaitsState(k.cause, clock)) {
+				k.again = true
+				k.deadline += k.longest
+				return false
+			}
 			e.tellEffect(k, max(k.deadline, seen), max(frame, k.frame))
 		}
 		k.armed, k.listed = false, false
 		return true
+	})
+}
+
+// awaitsState tells whether a state of the device of p should have followed a
+// command by now: that it does not says more than that a measurement does not.
+func (e *Engine) awaitsState(p *point, clock int64) bool {
+	return slices.ContainsFunc(e.awaited, func(k *consequence) bool {
+		return k != nil && k.armed && k.by == 0 && k.cause.series.Device == p.series.Device && clock-k.since > k.longest
 	})
 }
 
@@ -395,22 +464,56 @@ func (e *Engine) tellEffect(k *consequence, at int64, frame uint64) {
 	if k.n < sureConsequences {
 		f.Severity = protocols.Low
 	}
-	became := fmt.Sprintf("%s always became %s within %s", q.name(), q.quantity(k.to), span(k.longest))
 	occasions := fmt.Sprintf("on each of %d occasions", k.n)
+	always := " always"
 	if k.n < k.of {
-		became = fmt.Sprintf("%s became %s within %s", q.name(), q.quantity(k.to), span(k.longest))
-		occasions = fmt.Sprintf("on %d of %d occasions", k.n, k.of)
+		occasions, always = fmt.Sprintf("on %d of %d occasions", k.n, k.of), ""
 	}
 	f.Title = fmt.Sprintf("%s does not follow %s", q.name(), p.name())
-	f.Observed = fmt.Sprintf("%s is still %s, %s after %s was %s.", q.name(), q.quantity(q.value), span(at-k.since), p.name(), k.order())
-	f.Expected = fmt.Sprintf("%s after such a command, %s.", became, occasions)
-	f.Explanation = fmt.Sprintf("%s was %s by %s. In learning %s after that, %s; now it is still %s after %s.",
-		p.name(), k.order(), k.client, became, occasions, q.quantity(q.value), span(at-k.since))
+	if k.by != 0 {
+		moved := fmt.Sprintf("went from %s to %s", q.quantity(k.from), q.quantity(q.value))
+		became := fmt.Sprintf("%s%s %s by %s or more within %s", q.name(), always, k.direction("rose", "fell"), q.quantity(k.least()), span(k.longest))
+		f.Observed = fmt.Sprintf("%s %s in %s after %s was %s.", q.name(), moved, span(at-k.since), p.name(), k.order())
+		f.Expected = fmt.Sprintf("%s after such a command, %s%s.", became, occasions, k.condition())
+		f.Explanation = fmt.Sprintf("%s was %s by %s. In learning %s after that, %s%s; now it %s in %s.",
+			p.name(), k.order(), k.client, became, occasions, k.condition(), moved, span(at-k.since))
+	} else {
+		became := fmt.Sprintf("%s%s became %s within %s", q.name(), always, q.quantity(k.to), span(k.longest))
+		f.Observed = fmt.Sprintf("%s is still %s, %s after %s was %s.", q.name(), q.quantity(q.value), span(at-k.since), p.name(), k.order())
+		f.Expected = fmt.Sprintf("%s after such a command, %s.", became, occasions)
+		f.Explanation = fmt.Sprintf("%s was %s by %s. In learning %s after that, %s; now it is still %s after %s.",
+			p.name(), k.order(), k.client, became, occasions, q.quantity(q.value), span(at-k.since))
+	}
 	e.findings = append(e.findings, f)
+}
+
+// direction is up or down, as the effect moves.
+func (k *consequence) direction(up, down string) string {
+	if k.by < 0 {
+		return down
+	}
+	return up
+}
+
+// least is the least that the effect moved in learning.
+func (k *consequence) least() float64 { return math.Abs(k.by) / leastMove }
+
+// condition says which state the cause needs to have an effect.
+func (k *consequence) condition() string {
+	if k.gate == nil {
+		return ""
+	}
+	return fmt.Sprintf(" while %s was %s", k.gate.name(), k.gate.quantity(k.gateIs))
 }
 
 // order says what was done to the cause.
 func (k *consequence) order() string {
+	switch k.turn {
+	case 1:
+		return "raised"
+	case -1:
+		return "lowered"
+	}
 	v, lasting := commanded(k.cause, k.value)
 	if !lasting {
 		return fmt.Sprintf("operated with control code 0x%02x", uint8(k.value))
@@ -420,7 +523,14 @@ func (k *consequence) order() string {
 
 // id names the consequence for the key of its alert.
 func (k *consequence) id() string {
-	return fmt.Sprintf("%s=%s|%s=%s", k.cause.id(), number(k.value), k.effect.id(), number(k.to))
+	order, effect := "="+number(k.value), "="+number(k.to)
+	if k.turn != 0 {
+		order = fmt.Sprintf("%+d", k.turn)
+	}
+	if k.by != 0 {
+		effect = k.direction("+", "-")
+	}
+	return k.cause.id() + order + "|" + k.effect.id() + effect
 }
 
 // Consequences returns what always followed a command in learning, as sentences
@@ -433,8 +543,12 @@ func (e *Engine) Consequences() []string {
 		}
 		for _, o := range p.commands.outcomes {
 			for _, k := range o.consequences {
-				out = append(out, fmt.Sprintf("%s becomes %s within %s when %s is %s (after %d of %d commands)",
-					k.effect.name(), k.effect.quantity(k.to), span(k.longest), p.name(), k.order(), k.n, k.of))
+				becomes := "becomes " + k.effect.quantity(k.to)
+				if k.by != 0 {
+					becomes = fmt.Sprintf("%s by %s or more", k.direction("rises", "falls"), k.effect.quantity(k.least()))
+				}
+				out = append(out, fmt.Sprintf("%s %s within %s when %s is %s%s (after %d of %d commands)",
+					k.effect.name(), becomes, span(k.longest), p.name(), k.order(), strings.Replace(k.condition(), " was ", " is ", 1), k.n, k.of))
 			}
 		}
 	}
@@ -460,6 +574,9 @@ func (c *commands) saveEffects() []savedEffect {
 	var out []savedEffect
 	for _, o := range c.outcomes {
 		for _, k := range o.consequences {
+			if k.far() {
+				continue
+			}
 			s := k.effect.series
 			out = append(out, savedEffect{Value: o.value, Proto: s.Proto.String(), Unit: s.Unit, Kind: s.Kind.String(), Index: s.Index, To: k.to, N: k.n, Of: k.of, Longest: k.longest})
 		}
@@ -469,8 +586,9 @@ func (c *commands) saveEffects() []savedEffect {
 
 // pendingEffects are those of a point whose effects may not have been loaded yet.
 type pendingEffects struct {
-	cause *point
-	saved []savedEffect
+	cause     *point
+	saved     []savedEffect
+	reactions []savedReaction
 }
 
 // connect takes over the consequences, once all points are there. An effect that
@@ -486,7 +604,7 @@ func (l *loader) connect() error {
 			if k == nil {
 				continue
 			}
-			o := c.outcomeOf(k.value)
+			o := c.outcomeOf(k.value, 0)
 			if o == nil {
 				if len(c.outcomes) == maxStates {
 					continue
@@ -497,6 +615,9 @@ func (l *loader) connect() error {
 			if len(o.consequences) < perCommand && l.engine.connect(k) {
 				o.consequences = append(o.consequences, k)
 			}
+		}
+		if err := l.reactions(p, c, x.reactions); err != nil {
+			return err
 		}
 		c.tidy()
 	}

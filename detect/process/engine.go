@@ -32,6 +32,8 @@ type Engine struct {
 	opened        map[netip.Addr][]*point
 	awaited       []*consequence
 	nConsequences int
+	// echo is what is noted after commands, while learning.
+	echo echoes
 	// replays is the memory of the replay models.
 	replays int
 	// nRules is how many rules there are.
@@ -299,6 +301,9 @@ func (e *Engine) advance(clock int64) {
 	}
 	e.clock = max(e.clock, clock)
 	e.expire(clock)
+	if len(e.echo.noting) > 0 && clock >= e.echo.due {
+		e.listen(clock)
+	}
 	if forward && len(e.awaited) > 0 {
 		e.expireEffects(clock)
 	}
@@ -345,8 +350,12 @@ func (e *Engine) report(p *point, s *detect.Sample) (same bool) {
 	for i := range p.alarms {
 		p.alarms[i].held = false
 	}
-	if p.tally != nil {
-		p.tally.observe(p, s)
+	if t := p.tally; t != nil {
+		rested := t.motion == still
+		t.observe(p, s)
+		if rested && t.motion != still && !e.watching {
+			e.echo.moved(p)
+		}
 	}
 	if p.profile != nil {
 		e.judge(p, s)

@@ -122,7 +122,7 @@ var (
 	KindNoEffect = &detect.Kind{
 		Name: "command.no-effect", Severity: protocols.Medium,
 		Meaning:    "A command was accepted and has no effect: the point does not show it, or another point does not change, though it always did.",
-		Decision:   "How long the report takes to follow a command is learned; twice the longest has gone by. So are the states of the same device that change after a command: what did after at least 8 commands and 95 % of them, and seldom does by itself, must do so within three times the longest time it took; from fewer than 20 commands that is low.",
+		Decision:   "How long the report takes to follow a command is learned; twice the longest has gone by. So are the states of the same device that change after a command: what did after at least 8 commands and 95 % of them, and seldom does by itself, must do so within three times the longest time it took. So are measurements, and states of other devices, 10 s, 30 s, 2 and 10 minutes after the commands of a value, or those that raise or lower a setpoint: what followed at least 8 of them, and 95 %, perhaps only while a state was what it is now, and half of the least move of which is seen in less than 5 % of all stretches that long. It is looked for when its time and as much again has gone by. From fewer than 20 commands all that is low.",
 		Action:     "Look at the actuator. If it did not move the command was lost; if it did, the report is false.",
 		Techniques: []string{"T0832", "T0814"},
 	}

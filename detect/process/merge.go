@@ -185,7 +185,7 @@ func (s *savedPoint) merge(o *savedPoint) {
 		}
 	}
 	if c := s.Commands; c != nil && o.Commands != nil {
-		c.Effects = mergeEffects(c, o.Commands)
+		c.Effects, c.Reactions = mergeEffects(c, o.Commands), mergeReactions(c, o.Commands)
 		c.N += o.Commands.N
 		c.Range = []float64{math.Min(c.Range[0], o.Commands.Range[0]), math.Max(c.Range[1], o.Commands.Range[1])}
 		c.Shown += o.Commands.Shown

@@ -15,6 +15,7 @@ func (e *Engine) Pause() {
 		k.armed, k.listed = false, false
 	}
 	e.awaited = e.awaited[:0]
+	e.echo.noting = nil
 }
 
 // Resume tells that reports are taken in again from a packet time on. The first

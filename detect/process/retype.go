@@ -36,6 +36,7 @@ func (e *Engine) Retype(raw []*detect.Series, typed *detect.Series, decode func(
 	}
 	e.points.put(keyOf(typed), p)
 	e.order = append(e.order, p)
+	e.echo.retyped = append(e.echo.retyped, retyped{p, parts, decode})
 	t := first.ticker
 	if t != nil {
 		for _, o := range parts {
