@@ -68,6 +68,14 @@ type Handler interface {
 	Advance(clock int64) (next int64)
 }
 
+// Waker is a Handler that shows when it wants to be advanced, so that it need not
+// be asked after all that it is given.
+type Waker interface {
+	// Wake returns two places that always hold the next times that Advance is to
+	// be called at, 0 for none. It is called once, before anything else.
+	Wake() [2]*int64
+}
+
 // Easer is a Handler that can do with less while packets come faster than they
 // can be worked on.
 type Easer interface {

@@ -10,9 +10,11 @@ type lane struct {
 	shards   []*shard       // those that saw a packet, by number
 	of       [Shards]*shard // by number
 	stats    Stats
-	easing   bool  // what an Easer was told
-	called   bool  // the handler was given something since its last Advance
-	next     int64 // when the handler asked to be advanced, 0 for never
+	easing   bool      // what an Easer was told
+	called   bool      // the handler was given something since its last Advance
+	begun    bool      // the handler was advanced before
+	wake     [2]*int64 // a Waker's, or nothing
+	next     int64     // when the handler asked to be advanced, 0 for never
 	touched  byte
 	due      int64 // when a shard has something to do, or before
 }
@@ -34,7 +36,11 @@ func touch(data []byte) (sum byte) {
 }
 
 func newLane(set *Settings, h Handler, index int) *lane {
-	return &lane{handler: h, settings: set, index: index, due: never}
+	l := &lane{handler: h, settings: set, index: index, due: never}
+	if w, ok := h.(Waker); ok {
+		l.wake = w.Wake()
+	}
+	return l
 }
 
 // batch takes the packets of a batch that are this lane's.
@@ -43,9 +49,11 @@ func (l *lane) batch(b *Batch) {
 	share := b.shares[l.index]
 	for len(share) > 0 {
 		group := share[:min(group, len(share))]
+		var sum byte // in a register, so that no reading waits for another
 		for _, i := range group {
-			l.touched += touch(b.Packets[i].Data)
+			sum += touch(b.Packets[i].Data)
 		}
+		l.touched += sum
 		for _, i := range group {
 			l.packet(&b.Packets[i])
 		}
@@ -91,9 +99,8 @@ func (l *lane) packet(p *Packet) {
 	if p.Clock >= l.due {
 		l.fire(p.Clock)
 	}
-	// What the handler was given may have made it want to be called earlier.
-	if l.called || l.next != 0 && p.Clock >= l.next {
-		l.called = false
+	if l.wants(p.Clock) {
+		l.called, l.begun = false, true
 		l.next = l.handler.Advance(p.Clock)
 	}
 	s := l.of[p.shard]
@@ -111,6 +118,16 @@ func (l *lane) packet(p *Packet) {
 	if due := s.due(); due < l.due {
 		l.due = due
 	}
+}
+
+// wants tells whether the handler wants to be advanced to clock.
+func (l *lane) wants(clock int64) bool {
+	if l.wake[0] == nil || !l.begun {
+		// What it was given may have made it want to be called earlier.
+		return l.called || l.next != 0 && clock >= l.next
+	}
+	a, b := *l.wake[0], *l.wake[1]
+	return a != 0 && clock >= a || b != 0 && clock >= b
 }
 
 // fire does what is due by clock, in order of time, the handler's time-outs

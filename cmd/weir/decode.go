@@ -99,7 +99,7 @@ type decodeJob struct {
 func (d *decodeJob) run(cmd *cobra.Command, paths []string) error {
 	in := openInput(paths, cmd.InOrStdin(), cmd.ErrOrStderr(), false)
 	defer in.Close()
-	w := newWorker(d.message, func(int64) int64 { return 0 })
+	w := newWorker(d.message, func(int64) int64 { return 0 }, new(int64))
 	engine := capture.New(capture.Settings{}, []capture.Handler{w})
 	err := engine.Run(cmd.Context(), in, func(int64) error { return d.flush() })
 	d.counters = gather(engine, []*worker{w})

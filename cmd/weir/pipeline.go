@@ -163,7 +163,7 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 			l.values.Each, l.taken.values.Each = o.values, o.values
 			p.extractors = append(p.extractors, l.extractor)
 		}
-		l.worker = newWorker(l.observe, l.shard.Advance)
+		l.worker = newWorker(l.observe, l.shard.Advance, l.shard.Next())
 		p.lanes = append(p.lanes, l)
 		handlers = append(handlers, l)
 	}

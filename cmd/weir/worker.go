@@ -14,12 +14,17 @@ type worker struct {
 	observe func(*protocols.Event)
 	// advance moves the timers of those who observe, after the decoders'.
 	advance func(clock int64) (next int64)
-	notice  protocols.Event
+	// next is where they keep when that is to happen next.
+	next   *int64
+	notice protocols.Event
 }
 
-func newWorker(observe func(*protocols.Event), advance func(int64) int64) *worker {
-	return &worker{router: identify.NewRouter(observe), observe: observe, advance: advance}
+func newWorker(observe func(*protocols.Event), advance func(int64) int64, next *int64) *worker {
+	return &worker{router: identify.NewRouter(observe), observe: observe, advance: advance, next: next}
 }
+
+// Wake implements capture.Waker.
+func (w *worker) Wake() [2]*int64 { return [2]*int64{w.router.Next(), w.next} }
 
 func stamp(at capture.Stamp) protocols.Stamp { return protocols.Stamp(at) }
 

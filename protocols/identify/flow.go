@@ -108,6 +108,7 @@ func (f *Flow) schedule(clock int64) {
 	if next := f.decoder.Advance(clock); next != 0 {
 		f.scheduled = true
 		f.router.timers.push(timer{max(next, clock+1), f.serial, f})
+		f.router.next = f.router.timers.first()
 	}
 }
 

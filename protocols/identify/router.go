@@ -14,6 +14,7 @@ type Router struct {
 	dnp3   dnp3.Pool
 
 	timers timers
+	next   int64 // when the first of them is due, 0 if there is none
 	serial uint64
 	free   [numVerdicts][]protocols.Decoder
 	idle   []*Flow
@@ -104,11 +105,12 @@ func (r *Router) Advance(clock int64) (next int64) {
 		t.flow.scheduled = false
 		t.flow.schedule(t.at)
 	}
-	if len(r.timers) == 0 {
-		return 0
-	}
-	return r.timers[0].at
+	r.next = r.timers.first()
+	return r.next
 }
+
+// Next is where the router keeps what Advance would return.
+func (r *Router) Next() *int64 { return &r.next }
 
 // maxIdle bounds the flows and decoders kept for use again.
 const maxIdle = 4096

@@ -15,6 +15,14 @@ func (h timers) before(i, j int) bool {
 	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].serial < h[j].serial
 }
 
+// first is when the earliest is due, 0 if there is none.
+func (h timers) first() int64 {
+	if len(h) == 0 {
+		return 0
+	}
+	return h[0].at
+}
+
 func (h *timers) push(t timer) {
 	*h = append(*h, t)
 	s := *h
