@@ -129,12 +129,15 @@ func (e *Event) Server() *Endpoint {
 
 // Reset empties e for the next message and keeps the memory of its slices. It
 // goes field by field, because to assign a whole Event makes one, of 350 octets,
-// on the stack and copies it: 18 ns instead of 10 for every message.
+// on the stack and copies it: 18 ns instead of 10 for every message. For the same
+// reason endpoints are assigned one by one, here and in the decoders: two at once
+// go by way of the stack, and are read back before they were written (6 ns).
 func (e *Event) Reset() {
 	e.Time, e.Clock, e.Frame = 0, 0, 0
 	e.Proto, e.Transport, e.Role, e.Effect = 0, 0, 0, 0
 	e.FromClient, e.Broadcast, e.RoleGuessed = false, false, false
-	e.Src, e.Dst = Endpoint{}, Endpoint{}
+	e.Src = Endpoint{}
+	e.Dst = Endpoint{}
 	e.Function, e.Sub, e.Name = 0, -1, ""
 	e.Unit, e.Source, e.Destination, e.Sequence = 0, 0, 0, 0
 	e.Exception, e.IIN, e.HasIIN = 0, 0, false

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/vm"
 
 	"github.com/weir-ics/weir/detect"
@@ -22,6 +23,24 @@ type Matcher struct {
 
 // NewMatcher returns a matcher for the rules of s.
 func (s *Set) NewMatcher() *Matcher { return &Matcher{set: s} }
+
+// ReadsPoints tells whether an expression of a rule asks for the values of
+// messages.
+func (s *Set) ReadsPoints() bool {
+	for _, r := range s.rules {
+		if r.when != nil && ast.Find(r.when.Node(), asksForPoints) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// asksForPoints tells whether a node of an expression names the points of the
+// message, or all of its environment, which holds them.
+func asksForPoints(n ast.Node) bool {
+	id, ok := n.(*ast.IdentifierNode)
+	return ok && (id.Value == "points" || id.Value == "$env")
+}
 
 // Observe hands a finding to report for each rule that e matches. A message
 // that no rule selects costs one table look-up.

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -169,4 +170,29 @@ func FuzzParse(f *testing.F) {
 			s.Test()
 		}
 	})
+}
+
+func TestASetTellsWhetherARuleReadsValues(t *testing.T) {
+	for when, want := range map[string]bool{
+		"":                         false,
+		"unit == 3":                false,
+		`name == "points"`:         false,
+		"any(points, .value > 80)": true,
+		`len($env["points"]) > 2`:  true,
+	} {
+		text := good
+		if when != "" {
+			text = strings.Replace(good, "    why:", "    when: "+strconv.Quote(when)+"\n    why:", 1)
+		}
+		s, err := Parse("x.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.ReadsPoints(); got != want {
+			t.Errorf("%s: reads values: %v, want %v", when, got, want)
+		}
+	}
+	if shippedSet(t).ReadsPoints() {
+		t.Error("a shipped rule reads values: then all are decoded for it, which docs/performance.md does not say")
+	}
 }

@@ -156,6 +156,7 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 	// A lane for each of capture's shards, whatever the number of workers: so each
 	// may go on with what is ready, and all do the same.
 	p.shards = detect.NewShards(capture.Shards, o.settings, o.schedule, o.baseline)
+	points := o.events != nil || o.rules.ReadsPoints()
 	for _, shard := range p.shards {
 		l := &lane{shard: shard, matcher: o.rules.NewMatcher(), keep: o.events != nil}
 		if o.process != nil || o.infer || o.values {
@@ -164,6 +165,9 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 			p.extractors = append(p.extractors, l.extractor)
 		}
 		l.worker = newWorker(l.observe, l.shard.Advance, l.shard.Next())
+		if l.extractor == nil && !points {
+			l.router.NoReports()
+		}
 		p.lanes = append(p.lanes, l)
 		handlers = append(handlers, l)
 	}

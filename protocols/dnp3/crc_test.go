@@ -1,6 +1,7 @@
 package dnp3
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 	"testing"
 )
@@ -27,11 +28,16 @@ func TestFastCRCsAgreeWithThePlainOne(t *testing.T) {
 		for i := range p {
 			p[i] = byte(r.Uint32())
 		}
-		if got, want := crcBlock(p[:]), CRC(p[:]); got != want {
+		if got, want := crcBlock(binary.LittleEndian.Uint64(p[:]), binary.LittleEndian.Uint64(p[8:])), CRC(p[:]); got != want {
 			t.Fatalf("crcBlock(% X) = %04X, want %04X", p, got, want)
 		}
 		if got, want := crcHeader(p[:8]), CRC(p[:8]); got != want {
 			t.Fatalf("crcHeader(% X) = %04X, want %04X", p[:8], got, want)
+		}
+		for n := range p {
+			if got, want := crcRest(p[:n]), CRC(p[:n]); got != want {
+				t.Fatalf("crcRest(% X) = %04X, want %04X", p[:n], got, want)
+			}
 		}
 	}
 }

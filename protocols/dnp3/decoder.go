@@ -213,7 +213,8 @@ func (d *Decoder) begin(dir protocols.Direction, at protocols.Stamp, h *LinkHead
 	m.reset()
 	ev.Time, ev.Clock, ev.Frame = at.Time, at.Clock, at.Frame
 	ev.Proto, ev.Transport = protocols.ProtoDNP3, d.conversation.Transport
-	ev.Src, ev.Dst = d.conversation.Ends[dir&1], d.conversation.Ends[dir.Other()&1]
+	ev.Src = d.conversation.Ends[dir&1]
+	ev.Dst = d.conversation.Ends[dir.Other()&1]
 	ev.Detail, ev.Memo = m, d.conversation.Memo
 	if h != nil {
 		m.Link, m.HasLink = *h, true
@@ -255,8 +256,20 @@ func digest(p []byte) uint64 {
 		h ^= h >> 29
 		p = p[8:]
 	}
-	for _, b := range p {
-		h = (h ^ uint64(b)) * prime
-	}
+	h = (h ^ rest(p)) * prime
 	return h ^ h>>32
+}
+
+// rest is fewer than eight octets as a number; with how many there are it says
+// which they are.
+func rest(p []byte) uint64 {
+	switch n := len(p); {
+	case n >= 4:
+		return uint64(binary.LittleEndian.Uint32(p)) | uint64(binary.LittleEndian.Uint32(p[n-4:]))<<32
+	case n >= 2:
+		return uint64(binary.LittleEndian.Uint16(p)) | uint64(binary.LittleEndian.Uint16(p[n-2:]))<<16
+	case n == 1:
+		return uint64(p[0])
+	}
+	return 0
 }

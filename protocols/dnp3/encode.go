@@ -94,6 +94,7 @@ func (c AppControl) octet() byte {
 	return b
 }
 
-func parseAppControl(b byte) AppControl {
-	return AppControl{FIR: b&appFIR != 0, FIN: b&appFIN != 0, CON: b&appCON != 0, UNS: b&appUNS != 0, Seq: b & appSeq}
+// parse reads the control octet, in place (see [LinkHeader.parse]).
+func (c *AppControl) parse(b byte) {
+	c.FIR, c.FIN, c.CON, c.UNS, c.Seq = b&appFIR != 0, b&appFIN != 0, b&appCON != 0, b&appUNS != 0, b&appSeq
 }

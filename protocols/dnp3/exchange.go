@@ -275,7 +275,8 @@ func (d *Decoder) unanswered(a *association, at protocols.Stamp) {
 	m.reset()
 	ev.Time, ev.Clock, ev.Frame = at.Time, at.Clock, at.Frame
 	ev.Proto, ev.Transport, ev.Role = protocols.ProtoDNP3, d.conversation.Transport, protocols.RoleNotice
-	ev.Src, ev.Dst = d.conversation.Ends[a.masterSide&1], d.conversation.Ends[a.masterSide.Other()&1]
+	ev.Src = d.conversation.Ends[a.masterSide&1]
+	ev.Dst = d.conversation.Ends[a.masterSide.Other()&1]
 	ev.FromClient = true
 	ev.Function, ev.Name, ev.Effect = a.request, FunctionName(a.request), functions[a.request].effect
 	ev.Source, ev.Destination = a.master, a.outstation

@@ -24,7 +24,8 @@ func (d *Decoder) fragment(dir protocols.Direction, at protocols.Stamp, a *assoc
 	if len(body) > StandardFragment {
 		ev.Violate(FragmentSize, int64(len(body)), StandardFragment)
 	}
-	m.Control, m.Function, m.HasApplication = parseAppControl(body[0]), body[1], true
+	m.Control.parse(body[0])
+	m.Function, m.HasApplication = body[1], true
 	ev.Function, ev.Sequence = m.Function, uint16(m.Control.Seq)
 	f := &functions[m.Function]
 	ev.Name, ev.Effect, ev.Role = FunctionName(m.Function), f.effect, f.role
@@ -42,7 +43,7 @@ func (d *Decoder) fragment(dir protocols.Direction, at protocols.Stamp, a *assoc
 			}
 		}
 	}
-	var r objectsResult
+	r := objectsResult{noReports: d.pool.NoReports}
 	if f.name == "" {
 		ev.Role = protocols.RoleRequest
 		if isResponse(m.Function) {
@@ -54,7 +55,7 @@ func (d *Decoder) fragment(dir protocols.Direction, at protocols.Stamp, a *assoc
 		decodeObjects(m, ev, objects, f, &r)
 	}
 	d.pool.Stats.Objects += uint64(len(m.Objects))
-	d.pool.Stats.Points += uint64(len(ev.Points))
+	d.pool.Stats.Points += uint64(len(ev.Points) + r.unread)
 	d.pool.Stats.PointsDropped += r.dropped
 	checkControlBits(ev, m)
 	if header.Dir && isResponse(m.Function) {

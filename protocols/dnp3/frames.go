@@ -3,8 +3,8 @@ package dnp3
 import "github.com/weir-ics/weir/protocols"
 
 // link takes a valid frame: user is its data without CRCs.
-func (d *Decoder) link(dir protocols.Direction, at protocols.Stamp, header LinkHeader, user, blocks []byte) {
-	a := d.associate(dir, &header)
+func (d *Decoder) link(dir protocols.Direction, at protocols.Stamp, header *LinkHeader, user, blocks []byte) {
+	a := d.associate(dir, header)
 	h := &a.halves[0]
 	other := &a.halves[1]
 	if !header.Dir {
@@ -16,14 +16,14 @@ func (d *Decoder) link(dir protocols.Direction, at protocols.Stamp, header LinkH
 	if a.contradicts {
 		v.add(DirectionBit, bit(header.Dir), bit(!header.Dir))
 	}
-	checkLink(v, &header, f, len(user))
+	checkLink(v, header, f, len(user))
 
 	if !header.Prm {
-		rtt, frame := h.settle(v, &header, other, at)
-		d.linkEvent(dir, at, &header, v, rtt, frame, len(user))
+		rtt, frame := h.settle(v, header, other, at)
+		d.linkEvent(dir, at, header, v, rtt, frame, len(user))
 		return
 	}
-	repeat := h.count(v, &header, f, blocks)
+	repeat := h.count(v, header, f, blocks)
 	if f.answered {
 		h.due, h.dueFrame, h.dueTime = dueAnswer, at.Frame, at.Time
 	} else if h.due == dueUnknown {
@@ -33,10 +33,10 @@ func (d *Decoder) link(dir protocols.Direction, at protocols.Stamp, header LinkH
 		d.pool.Stats.Retransmissions++
 	}
 	if !f.data || len(user) == 0 || repeat {
-		d.linkEvent(dir, at, &header, v, -1, 0, len(user))
+		d.linkEvent(dir, at, header, v, -1, 0, len(user))
 		return
 	}
-	d.segment(dir, at, a, h, &header, v, user)
+	d.segment(dir, at, a, h, header, v, user)
 }
 
 // frameViolations gathers the violations of a frame until the event that they

@@ -119,17 +119,16 @@ func (h *LinkHeader) control() byte {
 	return c
 }
 
-// parseHeader reads a header whose CRC was found right.
-func parseHeader(p []byte) LinkHeader {
+// parse reads a header whose CRC was found right. It fills it in place, because
+// to copy what was just written octet by octet keeps the processor waiting.
+func (h *LinkHeader) parse(p []byte) {
 	_ = p[7]
 	c := p[3]
-	prm := c&controlPrm != 0
-	return LinkHeader{
-		Dir: c&controlDir != 0, Prm: prm,
-		FCB: c&controlFCB != 0, FCV: prm && c&controlFCV != 0, DFC: !prm && c&controlFCV != 0,
-		Function:    c & 0x0F,
-		Destination: binary.LittleEndian.Uint16(p[4:]), Source: binary.LittleEndian.Uint16(p[6:]),
-	}
+	h.Dir, h.Prm, h.FCB = c&controlDir != 0, c&controlPrm != 0, c&controlFCB != 0
+	h.FCV = c&(controlPrm|controlFCV) == controlPrm|controlFCV
+	h.DFC = c&(controlPrm|controlFCV) == controlFCV
+	h.Function = c & 0x0F
+	h.Destination, h.Source = binary.LittleEndian.Uint16(p[4:]), binary.LittleEndian.Uint16(p[6:])
 }
 
 // frameSize returns the size of a frame by its length octet.
@@ -145,16 +144,17 @@ func frameSize(length byte) int {
 // CRCs to dst. If a CRC is wrong it returns the CRC found and the one expected.
 func deblock(dst, blocks []byte) (data []byte, found, expected uint16, ok bool) {
 	for len(blocks) >= blockSize+2 {
+		lo, hi := binary.LittleEndian.Uint64(blocks), binary.LittleEndian.Uint64(blocks[8:])
 		found = binary.LittleEndian.Uint16(blocks[blockSize:])
-		if expected = crcBlock(blocks); found != expected {
+		if expected = crcBlock(lo, hi); found != expected {
 			return dst, found, expected, false
 		}
-		dst = append(dst, blocks[:blockSize]...)
+		dst = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(dst, lo), hi)
 		blocks = blocks[blockSize+2:]
 	}
 	if n := len(blocks) - 2; n > 0 {
 		found = binary.LittleEndian.Uint16(blocks[n:])
-		if expected = CRC(blocks[:n]); found != expected {
+		if expected = crcRest(blocks[:n]); found != expected {
 			return dst, found, expected, false
 		}
 		dst = append(dst, blocks[:n]...)

@@ -20,8 +20,10 @@ type objectsResult struct {
 	status uint8
 	// classes are the classes named (bit n for class n).
 	classes uint8
-	// dropped is points past maxPoints.
-	dropped uint64
+	// dropped is points past maxPoints, unread those that nobody wants.
+	dropped   uint64
+	unread    int
+	noReports bool
 	// patternCode and patternStatus are of the pattern control block that a
 	// mask follows.
 	patternCode, patternStatus uint8

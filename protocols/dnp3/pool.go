@@ -6,14 +6,19 @@ import "github.com/weir-ics/weir/protocols"
 // buffers and the counters. One goroutine uses a pool and its decoders.
 type Pool struct {
 	Stats Stats
+	// NoReports tells that nobody wants the values that outstations report: they
+	// are counted, Events name their indexes and have no Points for them.
+	NoReports bool
 
 	event   protocols.Event
 	message Message
 	// late and lateMessage are for what is noticed while event is in use.
 	late        protocols.Event
 	lateMessage Message
-	// frameViolations are those of the frame at hand, frame its user data.
+	// frameViolations are those of the frame at hand, header and frame its header
+	// and user data.
 	frameViolations frameViolations
+	header          LinkHeader
 	frame           []byte
 	spare           [][]byte
 	pending         int

@@ -83,15 +83,22 @@ func (o *Object) pointIndex(index uint32) uint32 {
 	return index
 }
 
-// room returns the place for up to n more points, as many as the bound allows.
-func room(ev *protocols.Event, n int, r *objectsResult) []protocols.Point {
-	if free := maxPoints - len(ev.Points); n > free {
+// allow returns how many of n more points the bound allows, and notes the rest.
+func allow(ev *protocols.Event, n int, r *objectsResult) int {
+	have := len(ev.Points) + r.unread
+	if free := maxPoints - have; n > free {
 		if r.dropped == 0 {
-			ev.Violate(TooManyPoints, int64(len(ev.Points)+n), maxPoints)
+			ev.Violate(TooManyPoints, int64(have+n), maxPoints)
 		}
 		r.dropped += uint64(n - free)
 		n = free
 	}
+	return n
+}
+
+// room returns the place for up to n more points, as many as the bound allows.
+func room(ev *protocols.Event, n int, r *objectsResult) []protocols.Point {
+	n = allow(ev, n, r)
 	at := len(ev.Points)
 	ev.Points = slices.Grow(ev.Points, n)[:at+n]
 	return ev.Points[at:]
@@ -106,6 +113,10 @@ func (o *Object) reportPacked(ev *protocols.Event, g *group, access protocols.Ac
 	ev.Ranges = append(ev.Ranges, protocols.Range{Kind: g.kind, Access: access, First: o.Start, Count: uint32(n)})
 	if g.number == 12 {
 		o.reportMask(ev, access, r, uint32(n))
+		return
+	}
+	if r.noReports && access == protocols.AccessReport {
+		r.unread += allow(ev, int(n), r)
 		return
 	}
 	p := protocols.Point{Kind: g.kind, Access: access, Variation: o.Variation, Has: o.v.has}
@@ -133,7 +144,10 @@ func (o *Object) reportFixed(ev *protocols.Event, g *group, access protocols.Acc
 	v := o.v
 	prefix := int(qualifiers[o.Qualifier].prefix)
 	stride := prefix + v.size
-	n := min(int(o.Count), len(o.Data)/stride)
+	n := int(o.Count)
+	if uint64(n)*uint64(stride) > uint64(len(o.Data)) { // cut off
+		n = len(o.Data) / stride
+	}
 	if n == 0 {
 		return
 	}
@@ -160,11 +174,22 @@ func (o *Object) reportFixed(ev *protocols.Event, g *group, access protocols.Acc
 			p.Has |= protocols.TimeUnsynchronised
 		}
 	}
-	points := room(ev, n, r)
 	data := o.Data
 	if prefix == 0 {
 		ev.Ranges = append(ev.Ranges, protocols.Range{Kind: g.kind, Access: access, First: o.Start, Count: uint32(n)})
 	}
+	if r.noReports && access == protocols.AccessReport && p.Has&protocols.HasStatus == 0 {
+		n = allow(ev, n, r)
+		r.unread += n
+		if prefix > 0 {
+			for i := range n {
+				run.add(ev, readUint32(data[i*stride:], prefix))
+			}
+			run.end(ev)
+		}
+		return
+	}
+	points := room(ev, n, r)
 	for i := range points {
 		object := data[i*stride : (i+1)*stride]
 		index := o.Start + uint32(i)

@@ -149,9 +149,10 @@ func (d *Decoder) frames(dir protocols.Direction, at protocols.Stamp, data, afte
 			i++
 			continue
 		}
-		header := parseHeader(rest)
+		header := &d.pool.header
+		header.parse(rest)
 		if rest[2] < minLength {
-			d.notice(dir, at, &header, LinkLength, int64(rest[2]), minLength)
+			d.notice(dir, at, header, LinkLength, int64(rest[2]), minLength)
 			s.pass(stats, headerSize)
 			i += headerSize
 			continue
@@ -164,7 +165,7 @@ func (d *Decoder) frames(dir protocols.Direction, at protocols.Stamp, data, afte
 		d.pool.frame = user[:0]
 		if !ok {
 			stats.BlockCRC++
-			d.notice(dir, at, &header, BlockCRC, int64(found), int64(want))
+			d.notice(dir, at, header, BlockCRC, int64(found), int64(want))
 			s.doubt = maxFrame
 			s.pass(stats, 1)
 			i++

@@ -16,7 +16,7 @@ func (o *Object) reportVariable(ev *protocols.Event, g *group, access protocols.
 		if !ok {
 			break
 		}
-		if len(ev.Points) >= maxPoints {
+		if len(ev.Points)+r.unread >= maxPoints {
 			room(ev, 1, r) // counts and reports it
 			continue
 		}

@@ -1,5 +1,7 @@
 package modbus
 
+import "encoding/binary"
+
 // crcTable is CRC-16 with the reflected polynomial 0xA001 (SL 6.2.2).
 var crcTable = func() (t [256]uint16) {
 	for i := range t {
@@ -41,14 +43,24 @@ func digest(pdu []byte) uint64 {
 	const prime = 0x9E3779B97F4A7C15
 	h := uint64(len(pdu)) * prime
 	for len(pdu) >= 8 {
-		h = (h ^ (uint64(pdu[0]) | uint64(pdu[1])<<8 | uint64(pdu[2])<<16 | uint64(pdu[3])<<24 |
-			uint64(pdu[4])<<32 | uint64(pdu[5])<<40 | uint64(pdu[6])<<48 | uint64(pdu[7])<<56)) * prime
+		h = (h ^ binary.LittleEndian.Uint64(pdu)) * prime
 		h ^= h >> 32
 		pdu = pdu[8:]
 	}
-	for _, b := range pdu {
-		h = (h ^ uint64(b)) * prime
-		h ^= h >> 32
+	h = (h ^ rest(pdu)) * prime
+	return h ^ h>>32
+}
+
+// rest is fewer than eight octets as a number; with how many there are it says
+// which they are.
+func rest(p []byte) uint64 {
+	switch n := len(p); {
+	case n >= 4:
+		return uint64(binary.LittleEndian.Uint32(p)) | uint64(binary.LittleEndian.Uint32(p[n-4:]))<<32
+	case n >= 2:
+		return uint64(binary.LittleEndian.Uint16(p)) | uint64(binary.LittleEndian.Uint16(p[n-2:]))<<16
+	case n == 1:
+		return uint64(p[0])
 	}
-	return h
+	return 0
 }

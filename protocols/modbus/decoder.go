@@ -21,6 +21,9 @@ const (
 // the memory of the message in work.
 type Worker struct {
 	Stats Stats
+	// NoReports tells that nobody wants the values that devices report: Events of
+	// responses name the addresses and have no Points for them.
+	NoReports bool
 
 	event   protocols.Event
 	message Message
@@ -252,7 +255,8 @@ func (d *Decoder) take(dir protocols.Direction, at protocols.Stamp, pdu []byte, 
 // address fills in who sent the message.
 func (d *Decoder) address(e *protocols.Event, dir protocols.Direction) {
 	e.Transport = d.conv.Transport
-	e.Src, e.Dst = d.conv.Ends[dir], d.conv.Ends[dir.Other()]
+	e.Src = d.conv.Ends[dir]
+	e.Dst = d.conv.Ends[dir.Other()]
 	e.Memo = d.conv.Memo
 	e.FromClient = d.roles.client == dir
 	e.RoleGuessed = d.roles.guessed()

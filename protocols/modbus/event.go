@@ -124,18 +124,23 @@ func grow(e *protocols.Event, n int) []protocols.Point {
 }
 
 // fillResponse adds what a normal response reports or confirms. x is the
-// request that it answers, nil if that was not seen.
-func fillResponse(e *protocols.Event, m *Message, x *transaction) {
+// request that it answers, nil if that was not seen; values tells that
+// it was, and that what is reported is wanted.
+func fillResponse(e *protocols.Event, m *Message, x *transaction, values bool) {
 	f := m.Info()
 	switch f.Code {
 	case 1, 2:
 		if x != nil {
 			addReport(e, f.Kind, x.address, x.quantity)
+		}
+		if values {
 			addBits(e, m, f.Kind, protocols.AccessReport, uint32(x.address), int(x.quantity))
 		}
 	case 3, 4:
 		if x != nil {
 			addReport(e, f.Kind, x.address, x.quantity)
+		}
+		if values {
 			addRegisters(e, m.Data, f.Kind, protocols.AccessReport, uint32(x.address), int(x.quantity))
 		}
 	case 23:
@@ -145,11 +150,15 @@ func fillResponse(e *protocols.Event, m *Message, x *transaction) {
 				e.Ranges = append(e.Ranges, protocols.Range{Kind: f.Kind, Access: protocols.AccessEcho,
 					First: uint32(x.writeAddress), Count: uint32(x.writeQuantity)})
 			}
+		}
+		if values {
 			addRegisters(e, m.Data, f.Kind, protocols.AccessReport, uint32(x.address), int(x.quantity))
 		}
 	case 24:
 		if x != nil {
 			addReport(e, f.Kind, x.address, 1)
+		}
+		if values {
 			at := len(e.Points)
 			addRegisters(e, m.Data, f.Kind, protocols.AccessReport, 0, len(m.Data)/2)
 			for i := range e.Points[at:] {
@@ -157,7 +166,7 @@ func fillResponse(e *protocols.Event, m *Message, x *transaction) {
 			}
 		}
 	case 20:
-		fillFileRecords(e, m, x)
+		fillFileRecords(e, m, x, values)
 	case 5, 6, 15, 16, 21, 22:
 		addRanges(e, m, f, protocols.AccessEcho)
 		if f.Code != 15 && f.Code != 16 {
@@ -194,7 +203,7 @@ func addRecords(e *protocols.Event, access protocols.Access, file, record, lengt
 
 // fillFileRecords gives the groups of a response the files and records that the
 // request's groups named, in the same order (AP 6.14).
-func fillFileRecords(e *protocols.Event, m *Message, x *transaction) {
+func fillFileRecords(e *protocols.Event, m *Message, x *transaction, values bool) {
 	if x == nil {
 		return
 	}
@@ -207,7 +216,9 @@ func fillFileRecords(e *protocols.Event, m *Message, x *transaction) {
 		}
 		data, asked = data[n:], asked[k:]
 		addRecords(e, protocols.AccessReport, q.File, q.Record, g.Length)
-		addRegisters(e, g.Data, protocols.KindFileRecord, protocols.AccessReport, recordIndex(q.File, q.Record), int(g.Length))
+		if values {
+			addRegisters(e, g.Data, protocols.KindFileRecord, protocols.AccessReport, recordIndex(q.File, q.Record), int(g.Length))
+		}
 	}
 }
 

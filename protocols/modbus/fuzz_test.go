@@ -106,7 +106,7 @@ func FuzzPDU(f *testing.F) {
 			x := new(transaction)
 			x.remember(&m, protocols.Stamp{}, digest(pdu))
 			fillAsked(&e, x)
-			fillResponse(&e, &m, x)
+			fillResponse(&e, &m, x, x != nil)
 			m.pair(x)
 			checkJSON(t, m.AppendFields(nil))
 		}

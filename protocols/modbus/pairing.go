@@ -113,9 +113,9 @@ func (d *Decoder) answer(e *protocols.Event, m *Message, at protocols.Stamp, pdu
 	e.Role = protocols.RoleResponse
 	d.worker.Stats.count(CountResponses, 1)
 	if fitting {
-		fillResponse(e, m, x)
+		fillResponse(e, m, x, !d.worker.NoReports)
 	} else {
-		fillResponse(e, m, nil)
+		fillResponse(e, m, nil, false)
 	}
 }
 
