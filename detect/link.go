@@ -72,31 +72,33 @@ type function struct {
 
 // pattern is one distinct request: a function with the addresses it names.
 type pattern struct {
+	// What each request needs while watching comes first, together.
 	hash     uint64
+	count    uint64
 	function int32
 	changes  bool
-	count    uint64
-	first    int64 // when it was first seen
-	ranges   []protocols.Range
+	timed    bool
+	overdue  bool
+	// flagged is the finding that the pattern made, so that its repeats need
+	// not be judged again.
+	flagged    *Finding
+	last       int64
+	lastFrame  uint64
+	mean       float64 // of the intervals, as what follows below
+	perScale   float64 // one over the scale of its intervals, in seconds
+	fast, slow float64
+	limit      float64
 
+	first  int64 // when it was first seen
+	ranges []protocols.Range
 	// Intervals between two of them, in seconds, winsorised to between a
 	// quarter and four times the running median.
 	n            uint64
 	median       float64
-	mean, m2     float64
+	m2           float64
 	gaps         uint64
 	longest      float64
-	fast, slow   float64
-	last         int64
-	lastFrame    uint64
 	overdueAfter int64
-	limit        float64
-	perScale     float64 // one over the scale of its intervals, in seconds
-	timed        bool
-	overdue      bool
-	// flagged is the finding that the pattern made, so that its repeats need
-	// not be judged again.
-	flagged *Finding
 }
 
 // addresses are those of one table (or point type) with one kind of access.
@@ -118,14 +120,16 @@ type fault struct {
 	count uint64
 }
 
-// window counts messages in the present burst window.
+// window counts messages in the present burst window, which is from a time until
+// another, once that is set.
 type window struct {
-	number                         int64
+	number, from, until            int64
 	messages, exceptions, failures uint32
 }
 
 // link is what is known of one link.
 type link struct {
+	// What each message needs comes first, together.
 	key            linkKey
 	client, server protocols.Endpoint
 	proto          protocols.Proto
@@ -136,40 +140,38 @@ type link struct {
 	// it learns by itself.
 	admitted bool
 	// watching tells that the link is judged; until then it learns.
-	watching    bool
-	broadcasts  bool
-	unsolicited bool
-
-	messages, requests, answers, refused uint64
-	told                                 uint64 // messages when it was last reported
-	since                                int64  // when it was first seen in this run
-	changes, unanswered                  uint64
-	firstChange                          int64
-	once, changesOnce                    uint64
-	first, last                          int64
-
-	functions []function
-	patterns  []pattern
-	index     map[uint64]int32
-	hint      int
-	more      uint64 // requests beyond MaxPatterns
-
-	tables     []addresses
-	exceptions []habit
-	faults     []fault
-	iin, iinUp uint16
-	hours      []uint32 // commands by hour of the week, nil until the first
-
-	silent, silentMost uint32
-	silentRaised       bool
-	overdue            uint32
-	win                window
-	load               extreme.Tail
-	flood              float64
-	flooding           bool
-
-	held  uint64 // frame of the request that waits for its answer
-	story story
+	watching            bool
+	broadcasts          bool
+	unsolicited         bool
+	silentRaised        bool
+	flooding            bool
+	iin, iinUp          uint16
+	silent              uint32
+	messages            uint64
+	requests, answers   uint64
+	last                int64
+	held                uint64 // frame of the request that waits for its answer
+	flood               float64
+	win                 window
+	functions           []function
+	patterns            []pattern
+	hint                int
+	tables              []addresses
+	index               map[uint64]int32
+	overdue, silentMost uint32
+	refused             uint64
+	told                uint64 // messages when it was last reported
+	since               int64  // when it was first seen in this run
+	changes, unanswered uint64
+	firstChange         int64
+	once, changesOnce   uint64
+	first               int64
+	more                uint64 // requests beyond MaxPatterns
+	exceptions          []habit
+	faults              []fault
+	hours               []uint32 // commands by hour of the week, nil until the first
+	load                extreme.Tail
+	story               story
 }
 
 // story is when a client last restarted a device and set its clock.

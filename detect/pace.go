@@ -73,8 +73,18 @@ func (s *Shard) judgePace(l *link, p *pattern, e *protocols.Event) {
 	}
 }
 
-// turnWindow closes the burst window of a link.
-func (s *Shard) turnWindow(l *link, e *protocols.Event, number int64) {
+// turnWindow goes on to the burst window of a message.
+func (s *Shard) turnWindow(l *link, e *protocols.Event) {
+	length := int64(s.settings.BurstWindow)
+	if number := e.Clock / length; number != l.win.number {
+		s.closeWindow(l, e)
+		l.win = window{number: number}
+	}
+	l.win.from, l.win.until = l.win.number*length, (l.win.number+1)*length
+}
+
+// closeWindow judges how many messages of a link were in its burst window.
+func (s *Shard) closeWindow(l *link, e *protocols.Event) {
 	if l.win.messages > 0 {
 		n := float64(l.win.messages)
 		if l.flooding {
@@ -86,7 +96,6 @@ func (s *Shard) turnWindow(l *link, e *protocols.Event, number int64) {
 			l.load.Observe(n)
 		}
 	}
-	l.win = window{number: number}
 }
 
 // floodLimit is how many messages in a window are a flood: see

@@ -182,8 +182,8 @@ func (s *Shard) Observe(e *protocols.Event) {
 	}
 	l.messages++
 	l.last = e.Clock
-	if w := e.Clock / int64(s.settings.BurstWindow); w != l.win.number {
-		s.turnWindow(l, e, w)
+	if e.Clock >= l.win.until || e.Clock < l.win.from {
+		s.turnWindow(l, e)
 	}
 	l.win.messages++
 	if l.watching && float64(l.win.messages) > l.flood && !l.flooding {
