@@ -45,20 +45,22 @@ type savedPoint struct {
 	Dwell       []int64   `json:"dwell,omitempty"`
 	// Low and High are the expected range, infinite where it is not judged; Seen
 	// is what was seen.
-	Low      float64       `json:"low,omitempty"`
-	High     float64       `json:"high,omitempty"`
-	Seen     [2]float64    `json:"seen"`
-	Center   float64       `json:"center,omitempty"`
-	Spread   float64       `json:"spread,omitempty"`
-	Pace     float64       `json:"pace,omitempty"`
-	Drift    float64       `json:"drift,omitempty"`
-	Surprise float64       `json:"surprise,omitempty"`
-	Step     float64       `json:"step,omitempty"`
-	Grain    float64       `json:"grain,omitempty"`
-	Rest     int64         `json:"rest,omitempty"`
-	Noise    [2]float64    `json:"noise,omitempty"`
-	Flags    []int         `json:"flags,omitempty"`
-	Interval int64         `json:"interval,omitempty"`
+	Low      float64    `json:"low,omitempty"`
+	High     float64    `json:"high,omitempty"`
+	Seen     [2]float64 `json:"seen"`
+	Center   float64    `json:"center,omitempty"`
+	Spread   float64    `json:"spread,omitempty"`
+	Pace     float64    `json:"pace,omitempty"`
+	Drift    float64    `json:"drift,omitempty"`
+	Surprise float64    `json:"surprise,omitempty"`
+	Step     float64    `json:"step,omitempty"`
+	Grain    float64    `json:"grain,omitempty"`
+	Rest     int64      `json:"rest,omitempty"`
+	Noise    [2]float64 `json:"noise,omitempty"`
+	Flags    []int      `json:"flags,omitempty"`
+	Interval int64      `json:"interval,omitempty"`
+	// Since is when it was first seen, if that was after learning.
+	Since    int64         `json:"since,omitempty"`
 	Regular  bool          `json:"regular,omitempty"`
 	Commands *savedCommand `json:"commands,omitempty"`
 	Replay   *savedReplay  `json:"replay,omitempty"`
@@ -161,6 +163,11 @@ type savedRule struct {
 // Save returns what was learned, as the section of a baseline file. Watching must
 // have begun.
 func (e *Engine) Save() (json.RawMessage, error) {
+	return e.save(func(p *point) bool { return p.late == nil }, e.tickers)
+}
+
+// save writes the points that take tells, and paces.
+func (e *Engine) save(take func(*point) bool, tickers []*ticker) (json.RawMessage, error) {
 	if !e.watching {
 		return nil, fmt.Errorf("save the process models: learning is not over")
 	}
@@ -177,7 +184,7 @@ func (e *Engine) Save() (json.RawMessage, error) {
 		table = table[:0]
 	}
 	for _, p := range sorted(e.order) {
-		if p.profile == nil {
+		if p.profile == nil || !take(p) {
 			continue
 		}
 		places[p] = len(places)
@@ -189,7 +196,7 @@ func (e *Engine) Save() (json.RawMessage, error) {
 	}
 	flush()
 	var paces []savedPace
-	for _, t := range e.tickers {
+	for _, t := range tickers {
 		paces = append(paces, t.save(places))
 	}
 	if w.end(paces); w.err != nil {
@@ -206,6 +213,9 @@ func (p *point) save() savedPoint {
 		Low: f.low, High: f.high,
 		Surprise: f.surprise, Center: f.center, Spread: f.spread, Pace: f.pace, Drift: f.drift, Step: f.step, Grain: f.grain, Rest: f.rest,
 		Interval: p.interval, Regular: p.regular,
+	}
+	if p.late != nil {
+		s.Since = p.late.since
 	}
 	s.Seen[0], s.Seen[1] = f.seen()
 	for _, v := range f.states {
@@ -528,6 +538,14 @@ func (l *loader) restore(s *savedPoint) error {
 		*p.profile = *f
 		p.profile.states = l.states.copy(f.states)
 		l.same.keep(p.profile)
+	}
+	if s.Since > 0 {
+		p.own().late = &late{since: s.Since, learned: true}
+	} else {
+		e.learned = max(e.learned, int64(s.Seconds*1e9))
+	}
+	if nat == natureContinuous || nat == natureDrifting {
+		e.continuous++
 	}
 	if c := s.Commands; c != nil {
 		if len(c.Range) != 2 || len(c.States) > maxStates {
