@@ -109,7 +109,11 @@ type savedPace struct {
 }
 
 type savedRelation struct {
-	Daily   bool          `json:"daily,omitempty"`
+	Daily bool `json:"daily,omitempty"`
+	// Rest are the days of rest, a bit a day from Sunday on, where days begin Shift
+	// hours after midnight UTC.
+	Rest    uint8         `json:"rest,omitempty"`
+	Shift   int           `json:"shift,omitempty"`
 	Rows    int           `json:"rows"`
 	Seconds float64       `json:"seconds"`
 	Members []savedMember `json:"members,omitempty"`
@@ -254,7 +258,7 @@ func (t *ticker) save(places map[*point]int) savedPace {
 		}
 	}
 	for _, r := range t.relations {
-		x := savedRelation{Daily: r.daily, Rows: r.rows, Seconds: r.seconds}
+		x := savedRelation{Daily: r.daily, Rest: r.rest, Shift: r.shift, Rows: r.rows, Seconds: r.seconds}
 		for _, m := range r.members {
 			x.Members = append(x.Members, savedMember{Point: places[m.point], Mean: m.mean, Spread: m.spread, Drifting: m.drifting,
 				Scale: m.scale, Lean: m.lean, Bias: m.bias, Limits: m.limits[:], Clips: m.clips[:], Sum: m.sums.limit, Weights: m.weights})
@@ -619,7 +623,10 @@ func (l *loader) restorePace(s *savedPace) error {
 	}
 	for _, x := range s.Relations {
 		var err error
-		r := &relation{daily: x.Daily, rows: x.Rows, seconds: x.Seconds, unsettled: min(max(x.Unsettled, 0), longestSettling)}
+		r := &relation{season: season{x.Daily, x.Rest, x.Shift}, rows: x.Rows, seconds: x.Seconds, unsettled: min(max(x.Unsettled, 0), longestSettling)}
+		if err := r.season.check(); err != nil {
+			return err
+		}
 		for _, i := range x.Switches {
 			p, err := at(i)
 			if err != nil {
@@ -640,7 +647,7 @@ func (l *loader) restorePace(s *savedPace) error {
 			}
 			r.guests = append(r.guests, guest{visitor: visitor{point: p, coarse: g.Coarse}, mean: g.Mean, spread: g.Spread, drifting: g.Drifting})
 		}
-		columns := columnsOf(len(x.Members), len(x.Guests), x.Daily)
+		columns := columnsOf(len(x.Members), len(x.Guests), r.season)
 		for k, m := range x.Members {
 			p, err := at(m.Point)
 			if err != nil {
@@ -671,7 +678,7 @@ func (l *loader) restorePace(s *savedPace) error {
 			own := p.own()
 			own.relation, own.member = r, int16(k)
 		}
-		if len(r.members) == 0 || len(r.members)+len(r.guests) < 2 {
+		if len(r.members) == 0 || len(r.members)+len(r.guests) < 2 && !r.daily {
 			return fmt.Errorf("a relation of %d points", len(r.members))
 		}
 		for i := range x.Responses {

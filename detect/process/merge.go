@@ -326,6 +326,9 @@ func (r *relation) heading() string {
 	if n := len(r.guests); n > 0 {
 		s += fmt.Sprintf(", with %d of faster paces to explain them", n)
 	}
+	if r.rest != 0 {
+		s += ", other on " + r.season.days()
+	}
 	return s
 }
 
