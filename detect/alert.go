@@ -69,6 +69,18 @@ type Finding struct {
 	Techniques                             []string
 	// Rule is the rule's id for a finding of the rules, else empty.
 	Rule string
+	// Words, if it is not nil, fills in Title, Observed, Expected and Explanation,
+	// from nothing that changes after the moment. Most findings only count for an
+	// alert that is open, and nobody reads them.
+	Words func(*Finding)
+}
+
+// Spell fills in the words of a finding that somebody is going to read.
+func (f *Finding) Spell() {
+	if words := f.Words; words != nil {
+		f.Words = nil
+		words(f)
+	}
 }
 
 // State is where an alert is in its life.

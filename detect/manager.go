@@ -126,6 +126,7 @@ func (m *manager) take(f *Finding, clock int64) {
 	}
 	l.open = true
 	l.seen, l.ending = clock, 0
+	f.Spell()
 	l.alert = Alert{Finding: *f, ID: alertID(f.Kind.Name, f.Key, l.episode), State: Raised, Count: 1, End: f.Time}
 	if m.name != nil {
 		m.name(&l.alert.Finding)
@@ -162,6 +163,7 @@ func (m *manager) update(l *life, f *Finding, clock int64) {
 	a.Points = addPoints(a.Points, f.Points)
 	worse := f.Severity > a.Severity
 	if worse {
+		f.Spell()
 		if m.name != nil {
 			named := *f
 			m.name(&named)

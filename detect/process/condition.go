@@ -23,11 +23,13 @@ type condition struct {
 	commanded bool
 }
 
-// words are the sentences of a finding.
+// words are the sentences of a finding, or how they are found when somebody reads
+// them: then it must be from nothing that changes.
 type words struct {
 	severity                               protocols.Severity
 	score                                  float64
 	title, observed, expected, explanation string
+	later                                  func(*words)
 }
 
 func (p *point) alarming(k *detect.Kind) bool {
@@ -81,7 +83,7 @@ func (e *Engine) holdSince(p *point, s *detect.Sample, k *detect.Kind, bad bool,
 		}
 		f := e.finding(p, c, s.Time, s.Frame)
 		f.Clear = true
-		f.Title = k.Name + " is over: " + p.name()
+		f.Words = func(f *detect.Finding) { f.Title = k.Name + " is over: " + p.name() }
 		e.findings = append(e.findings, f)
 		p.own().alarms = slices.Delete(p.alarms, at, at+1)
 		return
@@ -98,12 +100,28 @@ func (e *Engine) holdSince(p *point, s *detect.Sample, k *detect.Kind, bad bool,
 	if w.severity != 0 {
 		f.Severity = w.severity
 	}
-	f.Score, f.Title, f.Observed, f.Expected, f.Explanation = w.score, w.title, w.observed, w.expected, w.explanation
+	f.Score = w.score
 	if c.commanded {
 		f.Severity = protocols.Low
+	}
+	w.tell(&f, c.commanded)
+	e.findings = append(e.findings, f)
+}
+
+// tell gives a finding its words, now or when they are read.
+func (w words) tell(f *detect.Finding, commanded bool) {
+	if w.later != nil {
+		f.Words = func(f *detect.Finding) {
+			w.later(&w)
+			w.later = nil
+			w.tell(f, commanded)
+		}
+		return
+	}
+	f.Title, f.Observed, f.Expected, f.Explanation = w.title, w.observed, w.expected, w.explanation
+	if commanded {
 		f.Explanation += afterCommand
 	}
-	e.findings = append(e.findings, f)
 }
 
 const afterCommand = " It began right after a command to the device, and may be its effect."

@@ -124,6 +124,7 @@ func (f *feed) row(at int64, values []float64) {
 func (f *feed) collect() {
 	for _, x := range f.engine.Findings(nil) {
 		if f.keep {
+			x.Spell()
 			f.log = append(f.log, x)
 		}
 		id := x.Kind.Name + " " + x.Key

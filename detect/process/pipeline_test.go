@@ -53,6 +53,7 @@ func (s *sensor) observe(e *protocols.Event) {
 	s.read(e)
 	s.last = max(s.last, e.Clock)
 	for _, f := range s.engine.Findings(nil) {
+		f.Spell()
 		s.log = append(s.log, f)
 		id := f.Kind.Name + " " + f.Key
 		start, up := s.raised[id]

@@ -113,17 +113,25 @@ func rateWords(p *point, f *profile, v float64) words {
 }
 
 func stateWords(p *point, f *profile, v float64) words {
+	w := words{score: math.Log10(float64(f.n) + 1), later: func(w *words) { spellState(w, p, f, v) }}
+	// Days show what days are like.
+	if f.n < 100 || float64(f.seconds) < day.Seconds() {
+		w.severity = protocols.Low
+	}
+	return w
+}
+
+// spellState finds the words for a state that was not seen. Profiles do not change
+// while they are watched by: a point that learns more has a new one.
+func spellState(w *words, p *point, f *profile, v float64) {
 	var known []string
 	visits := uint32(0)
 	for _, s := range f.states {
 		known = append(known, p.quantity(s.value))
 		visits += s.visits
 	}
-	w := words{
-		observed: fmt.Sprintf("%s is %s.", p.name(), p.quantity(v)),
-		expected: fmt.Sprintf("%s, from %s.", strings.Join(known, " or "), f.evidence()),
-		score:    math.Log10(float64(f.n) + 1),
-	}
+	w.observed = fmt.Sprintf("%s is %s.", p.name(), p.quantity(v))
+	w.expected = fmt.Sprintf("%s, from %s.", strings.Join(known, " or "), f.evidence())
 	if f.nature == natureConstant {
 		w.title = p.name() + " never changed, and has changed"
 		w.explanation = fmt.Sprintf("%s was %s in each of %s and is %s now.", p.name(), known[0], f.evidence(), p.quantity(v))
@@ -131,11 +139,6 @@ func stateWords(p *point, f *profile, v float64) words {
 		w.title = p.name() + " has a value it never had"
 		w.explanation = fmt.Sprintf("%s had %d different values in %s, changing %d times, and %s is none of them.", p.name(), len(f.states), f.evidence(), visits, p.quantity(v))
 	}
-	// Days show what days are like.
-	if f.n < 100 || float64(f.seconds) < day.Seconds() {
-		w.severity = protocols.Low
-	}
-	return w
 }
 
 func transitionWords(p *point, f *profile, v float64) words {
