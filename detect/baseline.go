@@ -279,19 +279,29 @@ func readWhole(r io.Reader) ([]byte, error) {
 // parse reads a baseline. Its sections are left to those who wrote them, and are
 // most of a large one.
 func (b *Baseline) parse(data []byte) error {
-	rest := append(make([]byte, 0, 1<<16), '{') // all but the sections
+	type part struct {
+		key   string
+		value json.RawMessage
+	}
+	var parts []part
 	var sections json.RawMessage
+	size := 2
 	whole, _ := splitObject(data, func(key string, value json.RawMessage) error {
 		if key == "sections" {
 			sections = value
 			value = json.RawMessage("null")
 		}
-		if len(rest) > 1 {
-			rest = append(rest, ',')
-		}
-		rest = append(append(append(append(rest, '"'), key...), '"', ':'), value...)
+		parts = append(parts, part{key, value})
+		size += len(key) + len(value) + len(`"":,`)
 		return nil
 	})
+	rest := append(make([]byte, 0, size), '{') // all but the sections
+	for i, p := range parts {
+		if i > 0 {
+			rest = append(rest, ',')
+		}
+		rest = append(append(append(append(rest, '"'), p.key...), '"', ':'), p.value...)
+	}
 	if rest = append(rest, '}'); !whole {
 		rest = data
 	}

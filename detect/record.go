@@ -93,15 +93,19 @@ type Labels struct{ unnamed map[Label]*Label }
 // Get returns the label that says l.
 func (x *Labels) Get(l Label) *Label {
 	if l.Name != "" {
-		return &l
+		own := l
+		return &own
 	}
-	if x.unnamed[l] == nil {
+	known := x.unnamed[l]
+	if known == nil {
 		if x.unnamed == nil {
 			x.unnamed = make(map[Label]*Label)
 		}
-		x.unnamed[l] = &l
+		own := l // only what is kept is allocated
+		known = &own
+		x.unnamed[l] = known
 	}
-	return x.unnamed[l]
+	return known
 }
 
 // Sample is one value of a series.

@@ -84,8 +84,10 @@ type Site struct {
 	busiest float64
 	// learnedMessages is how many messages the learned links rest on.
 	learnedMessages uint64
-	baseline        *Baseline
-	clock           int64
+	// baseline is what was loaded, but for its links, which are in normal.
+	baseline *Baseline
+	normal   []*loadedLink
+	clock    int64
 
 	notes       []ordered
 	added       []note
@@ -111,6 +113,12 @@ func NewSite(settings Settings, schedule *Schedule, baseline *Baseline, shards [
 		baseline: baseline, pairs: map[pairProto]struct{}{}}
 	s.manager.name = s.name
 	if baseline != nil {
+		rest := *baseline
+		rest.Hosts, rest.Links = nil, nil
+		s.baseline = &rest
+		if len(shards) > 0 {
+			s.normal = shards[0].normal.list
+		}
 		s.know(baseline)
 		s.manager.decisions = append(s.manager.decisions, baseline.Decisions...)
 	}
@@ -224,8 +232,11 @@ func (s *Site) arm(clock int64) {
 	if !s.settings.ArmAtStart || s.baseline == nil {
 		return
 	}
-	for i := range s.baseline.Links {
-		l := &s.baseline.Links[i]
+	for _, n := range s.normal {
+		l := n.LinkBaseline
+		if l == nil {
+			continue // it came up in the first batch
+		}
 		best := awaited{link: l}
 		for k := range l.Requested {
 			r := &l.Requested[k]
@@ -566,9 +577,9 @@ func (s *Site) Baseline() *Baseline {
 		for i := range b.Links {
 			have[b.Links[i].key()] = true
 		}
-		for i := range s.baseline.Links {
-			if l := s.baseline.Links[i]; !have[l.key()] {
-				b.addLink(l)
+		for _, l := range s.normal {
+			if l.LinkBaseline != nil && !have[l.key()] {
+				b.addLink(*l.LinkBaseline)
 			}
 		}
 		b.dedupe()

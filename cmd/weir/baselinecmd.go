@@ -47,13 +47,7 @@ func newBaselineShow() *cobra.Command {
 			}
 			if section := b.Sections[processSection]; section != nil {
 				fmt.Fprintln(cmd.OutOrStdout())
-				if err := process.Show(cmd.OutOrStdout(), section); err != nil {
-					return partial(err)
-				}
-			}
-			if section := b.Sections[laterSection]; section != nil {
-				fmt.Fprintln(cmd.OutOrStdout())
-				return partial(process.ShowLater(cmd.OutOrStdout(), section))
+				return partial(process.Show(cmd.OutOrStdout(), section))
 			}
 			return nil
 		},
@@ -121,7 +115,7 @@ func newBaselineMerge() *cobra.Command {
 // mergeSection merges the part of a baseline that belongs to another model.
 func mergeSection(name string, a, b json.RawMessage) (json.RawMessage, error) {
 	switch name {
-	case processSection, laterSection:
+	case processSection:
 		return process.Merge(a, b)
 	case tagsSection:
 		return tags.MergeSections(a, b)

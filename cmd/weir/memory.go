@@ -26,10 +26,13 @@ const (
 	// spare is how much garbage there may be, in octets; leastSpare the part of
 	// what is in use, in percent, that it may always be.
 	spare      = 64 << 20
-	leastSpare = 10
-	// loadSpare is that while a baseline is loaded, when a lot is made: 10 would
-	// cost a second of CPU more for a million points.
-	loadSpare = 25
+	leastSpare = 4
+	// box is what a small box has for weir but for what is no heap: where what is in
+	// use fits into it, garbage is to fit too.
+	box = 456 << 20
+	// loadSpare is that while a baseline is loaded, when a lot is made and little
+	// of it is garbage: 4 would cost a second of CPU more for a million points.
+	loadSpare = 30
 )
 
 // tighten lets little garbage wait while a baseline is loaded: the file and what
@@ -52,14 +55,24 @@ func (g *garbage) pace() {
 	if g.sample[0].Value.Kind() != metrics.KindUint64 {
 		return
 	}
-	percent := 100
-	if used := g.sample[0].Value.Uint64(); used > spare {
-		percent = max(leastSpare, int(100*spare/used))
-	}
+	percent := garbagePercent(g.sample[0].Value.Uint64())
 	if percent*5 < g.percent*4 || percent*4 > g.percent*5 {
 		debug.SetGCPercent(percent)
 		g.percent = percent
 	}
+}
+
+// garbagePercent is how much garbage there may be where so much is in use, in
+// percent of that.
+func garbagePercent(used uint64) int {
+	if used <= spare {
+		return 100
+	}
+	most := uint64(spare)
+	if used < box {
+		most = min(most, box-used)
+	}
+	return max(leastSpare, int(100*most/used))
 }
 
 // held is a section of a baseline that nobody looks at until it is saved again:

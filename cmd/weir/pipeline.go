@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -64,9 +63,7 @@ type pipeline struct {
 	summary          summary
 	learned          held // the process section of the baseline it began with
 	garbage          garbage
-	forgotten        bool            // it had one, and did not keep it
-	later            json.RawMessage // what was learned later, if there is no process model
-	nextPace         int64
+	forgotten        bool // it had one, and did not keep it
 }
 
 // pipelineOptions are what a pipeline is built from.
@@ -144,15 +141,18 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 		p.process = process.NewEngine(*o.process)
 	}
 	var sections []json.RawMessage
-	o.baseline, sections = o.baseline.Without(processSection, tagsSection, laterSection)
+	o.baseline, sections = o.baseline.Without(processSection, tagsSection)
+	// No function below may hold o, which has the whole baseline.
+	keep, schedule := !o.unsaved, o.schedule
+	section := sections[0]
 	loaded := make(chan error, 1)
-	go func() { loaded <- p.loadProcess(sections[0], sections[2], !o.unsaved) }() // it takes as long as all the rest
+	go func() { loaded <- p.loadProcess(section, keep) }() // it takes as long as all the rest
 	if sections[1] != nil {
 		learned, err := tags.FromSection(sections[1])
 		if err != nil {
 			return nil, err
 		}
-		p.tags = o.tags.Merge(learned)
+		p.tags = o.tags.Merge(learned).Packed()
 	}
 	var handlers []capture.Handler
 	// A lane for each of capture's shards, whatever the number of workers: so each
@@ -185,7 +185,7 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 	p.engine = capture.New(capture.Settings{Workers: max(1, o.workers)}, handlers)
 	p.engine.Tap(func(b *capture.Batch) {
 		if len(b.Packets) > 0 {
-			o.schedule.Begin(b.Packets[0].Clock)
+			schedule.Begin(b.Packets[0].Clock)
 			if p.first == 0 {
 				p.first = b.Packets[0].Time
 			}
@@ -196,7 +196,7 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 
 // loadProcess makes the process model from its section of a baseline, if there
 // is one, and may keep that for the next baseline.
-func (p *pipeline) loadProcess(section, later json.RawMessage, keep bool) (err error) {
+func (p *pipeline) loadProcess(section json.RawMessage, keep bool) (err error) {
 	if section == nil {
 		return nil
 	}
@@ -215,13 +215,6 @@ func (p *pipeline) loadProcess(section, later json.RawMessage, keep bool) (err e
 	if p.process != nil {
 		err = p.process.Load(section)
 	}
-	switch {
-	case later == nil || err != nil:
-	case p.process != nil:
-		err = p.process.LoadLater(later)
-	default:
-		p.later = bytes.Clone(later)
-	}
 	return errors.Join(err, <-held)
 }
 
@@ -230,8 +223,6 @@ func (p *pipeline) loadProcess(section, later json.RawMessage, keep bool) (err e
 const (
 	processSection = "process"
 	tagsSection    = "tags"
-	// laterSection is of the process model, too: points first seen after learning.
-	laterSection = "later"
 )
 
 // observe is the one place where an event goes to all who want it.
@@ -332,10 +323,7 @@ func (p *pipeline) step(ctx context.Context, clock int64) error {
 	if p.tally != nil {
 		out.Counters = p.counters()
 	}
-	if clock >= p.nextPace {
-		p.nextPace = clock + countEvery
-		p.garbage.pace()
-	}
+	p.garbage.pace()
 	if err := p.give(ctx, out); err != nil {
 		return err
 	}
@@ -407,15 +395,6 @@ func (p *pipeline) baseline() (*detect.Baseline, error) {
 		if sections[processSection], err = p.process.Save(); err != nil {
 			return nil, fmt.Errorf("save the process model: %w", err)
 		}
-	}
-	later := p.later
-	if p.process != nil {
-		if later, err = p.process.SaveLater(); err != nil {
-			return nil, fmt.Errorf("save the process model: %w", err)
-		}
-	}
-	if later != nil {
-		sections[laterSection] = later
 	}
 	b.Sections = sections
 	return b, nil

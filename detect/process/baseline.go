@@ -45,22 +45,20 @@ type savedPoint struct {
 	Dwell       []int64   `json:"dwell,omitempty"`
 	// Low and High are the expected range, infinite where it is not judged; Seen
 	// is what was seen.
-	Low      float64    `json:"low,omitempty"`
-	High     float64    `json:"high,omitempty"`
-	Seen     [2]float64 `json:"seen"`
-	Center   float64    `json:"center,omitempty"`
-	Spread   float64    `json:"spread,omitempty"`
-	Pace     float64    `json:"pace,omitempty"`
-	Drift    float64    `json:"drift,omitempty"`
-	Surprise float64    `json:"surprise,omitempty"`
-	Step     float64    `json:"step,omitempty"`
-	Grain    float64    `json:"grain,omitempty"`
-	Rest     int64      `json:"rest,omitempty"`
-	Noise    [2]float64 `json:"noise,omitempty"`
-	Flags    []int      `json:"flags,omitempty"`
-	Interval int64      `json:"interval,omitempty"`
-	// Since is when it was first seen, if that was after learning.
-	Since    int64         `json:"since,omitempty"`
+	Low      float64       `json:"low,omitempty"`
+	High     float64       `json:"high,omitempty"`
+	Seen     [2]float64    `json:"seen"`
+	Center   float64       `json:"center,omitempty"`
+	Spread   float64       `json:"spread,omitempty"`
+	Pace     float64       `json:"pace,omitempty"`
+	Drift    float64       `json:"drift,omitempty"`
+	Surprise float64       `json:"surprise,omitempty"`
+	Step     float64       `json:"step,omitempty"`
+	Grain    float64       `json:"grain,omitempty"`
+	Rest     int64         `json:"rest,omitempty"`
+	Noise    [2]float64    `json:"noise,omitempty"`
+	Flags    []int         `json:"flags,omitempty"`
+	Interval int64         `json:"interval,omitempty"`
 	Regular  bool          `json:"regular,omitempty"`
 	Commands *savedCommand `json:"commands,omitempty"`
 	Replay   *savedReplay  `json:"replay,omitempty"`
@@ -109,11 +107,7 @@ type savedPace struct {
 }
 
 type savedRelation struct {
-	Daily bool `json:"daily,omitempty"`
-	// Rest are the days of rest, a bit a day from Sunday on, where days begin Shift
-	// hours after midnight UTC.
-	Rest    uint8         `json:"rest,omitempty"`
-	Shift   int           `json:"shift,omitempty"`
+	Daily   bool          `json:"daily,omitempty"`
 	Rows    int           `json:"rows"`
 	Seconds float64       `json:"seconds"`
 	Members []savedMember `json:"members,omitempty"`
@@ -167,11 +161,6 @@ type savedRule struct {
 // Save returns what was learned, as the section of a baseline file. Watching must
 // have begun.
 func (e *Engine) Save() (json.RawMessage, error) {
-	return e.save(func(p *point) bool { return p.late == nil }, e.tickers)
-}
-
-// save writes the points that take tells, and paces.
-func (e *Engine) save(take func(*point) bool, tickers []*ticker) (json.RawMessage, error) {
 	if !e.watching {
 		return nil, fmt.Errorf("save the process models: learning is not over")
 	}
@@ -188,7 +177,7 @@ func (e *Engine) save(take func(*point) bool, tickers []*ticker) (json.RawMessag
 		table = table[:0]
 	}
 	for _, p := range sorted(e.order) {
-		if p.profile == nil || !take(p) {
+		if p.profile == nil {
 			continue
 		}
 		places[p] = len(places)
@@ -200,8 +189,8 @@ func (e *Engine) save(take func(*point) bool, tickers []*ticker) (json.RawMessag
 	}
 	flush()
 	var paces []savedPace
-	for _, t := range tickers {
-		paces = append(paces, t.save(places))
+	for _, t := range e.tickers {
+		paces = append(paces, t.save(e, places))
 	}
 	if w.end(paces); w.err != nil {
 		return nil, fmt.Errorf("save the process models: %w", w.err)
@@ -218,15 +207,15 @@ func (p *point) save() savedPoint {
 		Surprise: f.surprise, Center: f.center, Spread: f.spread, Pace: f.pace, Drift: f.drift, Step: f.step, Grain: f.grain, Rest: f.rest,
 		Interval: p.interval, Regular: p.regular,
 	}
-	if p.late != nil {
-		s.Since = p.late.since
-	}
 	s.Seen[0], s.Seen[1] = f.seen()
 	for _, v := range f.states {
 		s.States, s.Visits = append(s.States, v.value), append(s.Visits, v.visits)
 	}
-	if m := f.moves; m != nil {
-		s.Transitions, s.Dwell = m.transitions, m.dwell[:len(f.states)]
+	if f.moves {
+		s.Transitions = f.transitions
+		for i := range f.states {
+			s.Dwell = append(s.Dwell, f.states[i].dwell)
+		}
 	}
 	if f.noiseLow < f.noiseHigh {
 		s.Noise = [2]float64{f.noiseLow, f.noiseHigh}
@@ -247,9 +236,9 @@ func (p *point) save() savedPoint {
 	return s
 }
 
-func (t *ticker) save(places map[*point]int) savedPace {
+func (t *ticker) save(e *Engine, places map[*point]int) savedPace {
 	s := savedPace{Interval: t.interval, Points: []int{}}
-	for _, p := range t.points {
+	for _, p := range t.seated(e) {
 		if p == nil {
 			continue
 		}
@@ -258,7 +247,7 @@ func (t *ticker) save(places map[*point]int) savedPace {
 		}
 	}
 	for _, r := range t.relations {
-		x := savedRelation{Daily: r.daily, Rest: r.rest, Shift: r.shift, Rows: r.rows, Seconds: r.seconds}
+		x := savedRelation{Daily: r.daily, Rows: r.rows, Seconds: r.seconds}
 		for _, m := range r.members {
 			x.Members = append(x.Members, savedMember{Point: places[m.point], Mean: m.mean, Spread: m.spread, Drifting: m.drifting,
 				Scale: m.scale, Lean: m.lean, Bias: m.bias, Limits: m.limits[:], Clips: m.clips[:], Sum: m.sums.limit, Weights: m.weights})
@@ -306,6 +295,7 @@ func (e *Engine) Load(section json.RawMessage) error {
 	}
 	*e = *fresh
 	e.last.engine = e // the reader of all that was loaded
+	e.points.all = &e.order
 	return nil
 }
 
@@ -421,7 +411,6 @@ type loader struct {
 	profiles slab[profile]
 	states   slab[visited]
 	shapes   slab[shape]
-	moves    slab[moves]
 	profile  profile
 	visited  [maxStates]visited
 	same     sharing
@@ -433,7 +422,8 @@ type loader struct {
 func (l *loader) tableOf(k pointKey) *detect.Table {
 	t := detect.Table{Device: k.device, Proto: k.proto, Unit: k.unit, Kind: k.kind}
 	if l.table == nil || *l.table != t {
-		l.table = &t
+		own := t // only what is kept is allocated
+		l.table = &own
 	}
 	return l.table
 }
@@ -512,12 +502,13 @@ func (l *loader) restore(s *savedPoint) error {
 	f := &l.profile
 	*f = profile{nature: nat, n: s.N, seconds: threeDigits(s.Seconds), shape: noShape, states: l.visited[:len(s.States)]}
 	for i, v := range s.States {
-		f.states[i] = visited{v, s.Visits[i]}
+		f.states[i] = visited{value: v, visits: s.Visits[i]}
 	}
 	if nat == natureState && len(s.Dwell) == len(s.States) {
-		f.moves = l.moves.take()
-		f.moves.transitions = s.Transitions
-		copy(f.moves.dwell[:], s.Dwell)
+		f.moves, f.transitions = true, s.Transitions
+		for i, d := range s.Dwell {
+			f.states[i].dwell = d
+		}
 	}
 	if len(s.States) == 0 {
 		f.shape = l.shapes.take()
@@ -543,14 +534,6 @@ func (l *loader) restore(s *savedPoint) error {
 		p.profile.states = l.states.copy(f.states)
 		l.same.keep(p.profile)
 	}
-	if s.Since > 0 {
-		p.own().late = &late{since: s.Since, learned: true}
-	} else {
-		e.learned = max(e.learned, int64(s.Seconds*1e9))
-	}
-	if nat == natureContinuous || nat == natureDrifting {
-		e.continuous++
-	}
 	if c := s.Commands; c != nil {
 		if len(c.Range) != 2 || len(c.States) > maxStates {
 			return fmt.Errorf("%s has commands without a range", key.id())
@@ -571,11 +554,11 @@ func (l *loader) restore(s *savedPoint) error {
 		if r.Ring < minReplayRing || r.Ring > maxReplayRing || !(r.Grid > 0) || !(r.Chance > 0) || !(r.Pairs >= 0) || !(r.Again >= 0) || !(r.On >= 0) || !(r.Ended >= 0) {
 			return fmt.Errorf("%s has a replay model out of its bounds", key.id())
 		}
-		if e.replays+r.Ring*replayBytes <= e.settings.ReplayBytes {
+		if e.replays+replayBytes(r.Ring) <= e.settings.ReplayBytes {
 			p.own().replay = newReplay(r.Grid, r.Chance, r.Ring)
 			p.replay.again, p.replay.pairs, p.replay.on, p.replay.ended = r.Again, r.Pairs, r.On, r.Ended
 			p.replay.needed = p.replay.need()
-			e.replays += r.Ring * replayBytes
+			e.replays += replayBytes(r.Ring)
 		} else {
 			e.stats.Unreplayed++
 		}
@@ -586,8 +569,8 @@ func (l *loader) restore(s *savedPoint) error {
 		}
 		p.own().covert = &covert{digits: &digits{unit: d.Unit, learned: d.Learned, n: d.N, limit: d.Limit}}
 	}
+	e.points.put(key, len(e.order))
 	e.order = append(e.order, p)
-	e.points.put(key, p)
 	e.stats.Points++
 	return nil
 }
@@ -623,10 +606,7 @@ func (l *loader) restorePace(s *savedPace) error {
 	}
 	for _, x := range s.Relations {
 		var err error
-		r := &relation{season: season{x.Daily, x.Rest, x.Shift}, rows: x.Rows, seconds: x.Seconds, unsettled: min(max(x.Unsettled, 0), longestSettling)}
-		if err := r.season.check(); err != nil {
-			return err
-		}
+		r := &relation{daily: x.Daily, rows: x.Rows, seconds: x.Seconds, unsettled: min(max(x.Unsettled, 0), longestSettling)}
 		for _, i := range x.Switches {
 			p, err := at(i)
 			if err != nil {
@@ -647,7 +627,7 @@ func (l *loader) restorePace(s *savedPace) error {
 			}
 			r.guests = append(r.guests, guest{visitor: visitor{point: p, coarse: g.Coarse}, mean: g.Mean, spread: g.Spread, drifting: g.Drifting})
 		}
-		columns := columnsOf(len(x.Members), len(x.Guests), r.season)
+		columns := columnsOf(len(x.Members), len(x.Guests), x.Daily)
 		for k, m := range x.Members {
 			p, err := at(m.Point)
 			if err != nil {
@@ -678,7 +658,7 @@ func (l *loader) restorePace(s *savedPace) error {
 			own := p.own()
 			own.relation, own.member = r, int16(k)
 		}
-		if len(r.members) == 0 || len(r.members)+len(r.guests) < 2 && !r.daily {
+		if len(r.members) == 0 || len(r.members)+len(r.guests) < 2 {
 			return fmt.Errorf("a relation of %d points", len(r.members))
 		}
 		for i := range x.Responses {
@@ -707,6 +687,7 @@ func (l *loader) restorePace(s *savedPace) error {
 		e.nRules++
 		t.rules = append(t.rules, &rule{state: state, value: x.Value, measure: measure, above: x.Above, bound: x.Bound, rows: x.Rows, visits: x.Visits})
 	}
+	t.points = nil // nothing more is learned
 	e.tickers = append(e.tickers, t)
 	return nil
 }

@@ -95,12 +95,10 @@ func (e *Engine) command(p *point, s *detect.Sample) {
 		p.own().commands = c
 	}
 	want, lasting := commanded(p, s.Value)
-	if p.tally != nil {
+	if !e.watching {
 		c.learn(s.Value)
 	} else {
 		e.judgeCommand(p, c, s, want)
-	}
-	if e.watching {
 		if _, known := e.commanded[p.series.Device]; known || len(e.commanded) < maxCommanded {
 			e.commanded[p.series.Device] = s.Time
 		}

@@ -210,8 +210,6 @@ func (d *decoder) point(s *savedPoint) {
 			s.Name = d.string()
 		case "nature":
 			s.Nature = d.string()
-		case "since":
-			s.Since = d.signed()
 		case "states":
 			s.States = s.States[:0]
 			d.array(func(int) { s.States = append(s.States, d.number()) })
@@ -399,6 +397,7 @@ func (d *decoder) places() []int {
 			d.fail(fmt.Errorf("more than %d places", maxPlaces))
 			return
 		}
+		out = slices.Grow(out, run[1])
 		for i := range run[1] {
 			out = append(out, run[0]+i)
 		}

@@ -10,13 +10,24 @@ import (
 
 // fit makes all models from what was learned, and lets go of the history.
 func (e *Engine) fit() {
-	e.order = slices.DeleteFunc(e.order, func(p *point) bool { return p.retired() })
-	for _, p := range e.order {
-		if p.tally != nil && p.tally.nStates > maxStates {
-			e.continuous++
+	continuous := 0
+	if before := len(e.order); before > 0 {
+		e.order = slices.DeleteFunc(e.order, func(p *point) bool { return p.retired() })
+		if len(e.order) < before {
+			for i, p := range e.order {
+				e.points.put(keyOf(p.series), i)
+			}
 		}
 	}
-	budget := e.budget()
+	for _, p := range e.order {
+		if p.tally != nil && p.tally.nStates > maxStates {
+			continuous++
+		}
+	}
+	// Each continuous point is tested by itself in five ways and in relation to
+	// others over each horizon, on both sides.
+	tests := float64(max(1, continuous) * 2 * (5 + len(horizons)))
+	budget := e.settings.AlarmsPerDay / tests / day.Seconds()
 	var same sharing
 	for _, p := range e.order {
 		if p.tally == nil {
@@ -84,27 +95,34 @@ func (e *Engine) profileOf(p *point, budget float64) *profile {
 	if f.nature == natureConstant || f.nature == natureState {
 		visits := uint32(0)
 		for i, v := range t.states[:t.nStates] {
-			f.states = append(f.states, visited{v, t.visits[i]})
+			f.states = append(f.states, visited{value: v, visits: t.visits[i]})
 			visits += t.visits[i]
 		}
 		if f.nature == natureState {
-			f.moves = &moves{transitions: t.transitions, dwell: t.dwell}
-			if visits < 50 || t.nStates < 3 {
-				f.moves.transitions = allMoves
+			f.moves, f.transitions = true, t.transitions
+			for i := range f.states {
+				f.states[i].dwell = t.dwell[i]
 			}
-			f.moves.dwell[t.state] = max(t.dwell[t.state], t.last-t.entered)
+			if visits < 50 || t.nStates < 3 {
+				f.transitions = allMoves
+			}
+			f.states[t.state].dwell = max(t.dwell[t.state], t.last-t.entered)
 		}
 		return f
 	}
 	f.ownShape(t)
-	values, interval := p.valuesOf()
-	if changes < probes || len(values) < settleRows {
+	if p.ticker == nil || changes < probes {
 		f.nature = natureUnknown
 		return f
 	}
-	f.fitTails(values, interval, budget, t)
+	values := p.ticker.history.columns[p.column].series()
+	if len(values) < settleRows {
+		f.nature = natureUnknown
+		return f
+	}
+	f.fitTails(values, p.ticker.interval, budget, t)
 	p.profile = f
-	p.fitDigits(values, budget*float64(interval)/1e9)
+	p.fitDigits(values, budget*float64(p.ticker.interval)/1e9)
 	return f
 }
 

@@ -6,6 +6,8 @@ import "slices"
 // side by side, in pages: an entry of a map for each of a million points would
 // take more memory than most of the points.
 type pointIndex struct {
+	// all are the points of the Engine, which pages name by their places.
+	all    *[]*point
 	tables map[pointKey]*pointTable // by the key of the point with index 0
 	// last is the table that was used last, of lastKey.
 	last    *pointTable
@@ -20,9 +22,12 @@ type pointTable struct {
 
 const pointPageBits = 5
 
-type pointPage [1 << pointPageBits]*point
+// pointPage holds, for each point, one more than its place; 0 is none.
+type pointPage [1 << pointPageBits]uint32
 
-func newPointIndex() pointIndex { return pointIndex{tables: make(map[pointKey]*pointTable)} }
+func newPointIndex(all *[]*point) pointIndex {
+	return pointIndex{all: all, tables: make(map[pointKey]*pointTable)}
+}
 
 // get returns the point with a key, nil if there is none.
 func (x *pointIndex) get(k pointKey) *point {
@@ -32,13 +37,20 @@ func (x *pointIndex) get(k pointKey) *point {
 		return nil
 	}
 	if i, ok := slices.BinarySearch(t.numbers, at>>pointPageBits); ok {
-		return t.pages[i][at&(1<<pointPageBits-1)]
+		if n := t.pages[i][at&(1<<pointPageBits-1)]; n > 0 {
+			return (*x.all)[n-1]
+		}
 	}
 	return nil
 }
 
-// put gives a key a point, or takes it away, if p is nil.
-func (x *pointIndex) put(k pointKey, p *point) {
+// put gives a key the point at a place.
+func (x *pointIndex) put(k pointKey, place int) { x.set(k, uint32(place)+1) }
+
+// remove takes the point of a key away.
+func (x *pointIndex) remove(k pointKey) { x.set(k, 0) }
+
+func (x *pointIndex) set(k pointKey, n uint32) {
 	t := x.table(k)
 	if t == nil {
 		t = new(pointTable)
@@ -49,13 +61,13 @@ func (x *pointIndex) put(k pointKey, p *point) {
 	number := k.index >> pointPageBits
 	i, ok := slices.BinarySearch(t.numbers, number)
 	if !ok {
-		if p == nil {
+		if n == 0 {
 			return
 		}
 		t.numbers = slices.Insert(t.numbers, i, number)
 		t.pages = slices.Insert(t.pages, i, new(pointPage))
 	}
-	t.pages[i][k.index&(1<<pointPageBits-1)] = p
+	t.pages[i][k.index&(1<<pointPageBits-1)] = n
 }
 
 func (x *pointIndex) table(k pointKey) *pointTable {

@@ -33,6 +33,7 @@ type profile struct {
 	// many.
 	nFlags uint8
 	flags  [maxFlags]uint8
+	moves  bool
 	// n is how many values, seconds how much time it rests on.
 	n       uint32
 	seconds float32
@@ -40,24 +41,19 @@ type profile struct {
 	states []visited
 	// shape is what there is of other points; never nil.
 	*shape
-	// moves is what there is of a state with several values, nil for others.
-	moves *moves
+	// transitions has bit from*8+to for each change of a state that was seen, if
+	// moves tells that it has several values.
+	transitions uint64
 }
 
 const maxFlags = 8
 
-// visited is a value of a state, and how often it was come to.
+// visited is a value of a state, how often it was come to, and the longest time
+// that it lasted.
 type visited struct {
 	value  float64
+	dwell  int64
 	visits uint32
-}
-
-// moves are how a state changes.
-type moves struct {
-	// transitions has bit from*8+to for each change that was seen.
-	transitions uint64
-	// dwell is the longest time in each state.
-	dwell [maxStates]int64
 }
 
 // shape is the model of a quantity. Points that have none share noShape.
@@ -210,10 +206,8 @@ func (e *Engine) judgeState(p *point, s *detect.Sample) {
 	if bad && !p.alarming(KindState) && len(f.states) < maxStates && e.explained(p, s.Time) {
 		// The command that did it was judged; its effect is normal from now on.
 		own := *f
-		own.states = append(slices.Clip(f.states), visited{s.Value, 1})
-		if own.moves != nil {
-			own.moves.transitions = allMoves
-		}
+		own.states = append(slices.Clip(f.states), visited{value: s.Value, visits: 1})
+		own.transitions = allMoves
 		own.nature = natureState
 		p.profile = &own
 		return
@@ -221,7 +215,7 @@ func (e *Engine) judgeState(p *point, s *detect.Sample) {
 	if bad || p.alarming(KindState) {
 		e.hold(p, s, KindState, bad, 1, func() words { return stateWords(p, f, s.Value) })
 	}
-	if f.moves != nil && !bad {
+	if f.moves && !bad {
 		e.judgeMoves(p, s, at)
 	}
 }
@@ -236,10 +230,9 @@ const (
 // judgeMoves holds a change of state, and the stay in one, against what was seen.
 func (e *Engine) judgeMoves(p *point, s *detect.Sample, at int) {
 	f := p.profile
-	m := f.moves
 	if p.has && p.value != s.Value {
 		for from := range f.states {
-			if near(f.states[from].value, p.value) && m.transitions>>(from*8+at)&1 == 0 && !e.explained(p, s.Time) {
+			if near(f.states[from].value, p.value) && f.transitions>>(from*8+at)&1 == 0 && !e.explained(p, s.Time) {
 				bad := true
 				e.hold(p, s, KindTransition, bad, 1, func() words { return transitionWords(p, f, s.Value) })
 				return
@@ -249,10 +242,10 @@ func (e *Engine) judgeMoves(p *point, s *detect.Sample, at int) {
 	if p.alarming(KindTransition) {
 		e.hold(p, s, KindTransition, false, 1, nil)
 	}
-	limit := longDwell*m.dwell[at] + 10*p.interval
-	bad := f.states[at].visits >= enoughVisits && m.dwell[at] > 0 && p.value == s.Value && s.Time-p.changed > limit
+	limit := longDwell*f.states[at].dwell + 10*p.interval
+	bad := f.states[at].visits >= enoughVisits && f.states[at].dwell > 0 && p.value == s.Value && s.Time-p.changed > limit
 	if bad || p.alarming(KindDwell) {
-		e.holdSince(p, s, KindDwell, bad, 1, p.changed, func() words { return dwellWords(p, f, s, m.dwell[at]) })
+		e.holdSince(p, s, KindDwell, bad, 1, p.changed, func() words { return dwellWords(p, f, s, f.states[at].dwell) })
 	}
 }
 

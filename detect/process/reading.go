@@ -53,9 +53,8 @@ func (e *Engine) close(rounds []round) {
 // reported. Points that are reported in other ways too are not its own; they are
 // taken in at each reading.
 type block struct {
-	series []*detect.Series
-	points []*point // nil for those beyond the cap
-	known  uint64   // how many there are
+	series []*detect.Series // each knows its point, but for those beyond the cap
+	known  uint64           // how many there are
 	sleep  []sleep
 	// count is how many readings there were, time and frame are those of the
 	// last.
@@ -78,7 +77,25 @@ type sleep struct {
 	// done is the number of the last reading that was taken in, wake that of the
 	// one that has to be. So has each after the time until.
 	done, wake uint32
-	until      int64
+	// until is in units of 2^30 nanoseconds, about a second, rounded down: a point
+	// may wake too early, never too late. A block for each of many points is large.
+	until moment
+}
+
+// moment is a packet time in units of 2^30 nanoseconds.
+type moment uint32
+
+// momentOf rounds a time down; never is the last moment there is.
+func momentOf(at int64) moment {
+	return moment(min(max(at>>30, 0), math.MaxUint32))
+}
+
+// time is the beginning of the moment.
+func (m moment) time() int64 {
+	if m == math.MaxUint32 {
+		return never
+	}
+	return int64(m) << 30
 }
 
 // round is the columns of a block's points in a ticker.
@@ -106,10 +123,9 @@ func (e *Engine) blockOf(s *detect.Span) *block {
 	if b, ok := s.Model.(*block); ok && !b.dropped {
 		return b
 	}
-	b := &block{series: s.Series, points: make([]*point, len(s.Series)), sleep: make([]sleep, len(s.Series)), until: never, seated: math.MaxUint64}
+	b := &block{series: s.Series, sleep: make([]sleep, len(s.Series)), until: never, seated: math.MaxUint64}
 	for i, series := range s.Series {
 		p := e.point(series)
-		b.points[i] = p
 		if p == nil {
 			continue
 		}
@@ -125,11 +141,23 @@ func (e *Engine) blockOf(s *detect.Span) *block {
 	return b
 }
 
+// point is that of a place, nil if it is beyond the cap.
+func (b *block) point(place int32) *point {
+	switch m := b.series[place].Model.(type) {
+	case *point:
+		return m
+	case *source:
+		return m.point
+	}
+	return nil
+}
+
 // drop forgets what is reported together: the spans that were read up to now
 // may not come again.
 func (e *Engine) drop() {
 	for _, b := range e.blocks {
-		for _, p := range b.points {
+		for i := range b.series {
+			p := b.point(int32(i))
 			if p == nil {
 				continue
 			}
@@ -170,7 +198,7 @@ func (e *Engine) again(b *block, s *detect.Sample, values []detect.Value) {
 		e.restart(b)
 	}
 	e.stats.Samples += b.known
-	e.stats.Refused += uint64(len(b.points)) - b.known
+	e.stats.Refused += uint64(len(b.series)) - b.known
 	if b.count+1 < b.next && s.Time <= b.until {
 		for i := range values {
 			e.change(b, s, &values[i])
@@ -197,13 +225,13 @@ func (e *Engine) wakeDue(b *block, s *detect.Sample, values []detect.Value) {
 			values = values[1:]
 			continue
 		}
-		if z.wake > number && s.Time <= z.until {
-			b.next, b.until = min(b.next, z.wake), min(b.until, z.until)
+		if until := z.until.time(); z.wake > number && s.Time <= until {
+			b.next, b.until = min(b.next, z.wake), min(b.until, until)
 			continue
 		}
-		p := b.points[i]
+		p := b.point(int32(i))
 		if p == nil || p.frame == 0 {
-			z.wake, z.until = 2*longSleep, never
+			z.wake, z.until = 2*longSleep, momentOf(never)
 			continue
 		}
 		s.Series, s.Value, s.Flags, s.HasFlags = b.series[i], p.value, p.flags, p.hasFlags
@@ -216,7 +244,7 @@ func (e *Engine) wakeDue(b *block, s *detect.Sample, values []detect.Value) {
 
 // change takes in a value that changed.
 func (e *Engine) change(b *block, s *detect.Sample, v *detect.Value) {
-	if b.points[v.Place] == nil {
+	if b.point(v.Place) == nil {
 		return
 	}
 	s.Series, s.Value, s.Flags, s.HasFlags = v.Series, v.Value, v.Flags, v.HasFlags
@@ -226,7 +254,7 @@ func (e *Engine) change(b *block, s *detect.Sample, v *detect.Value) {
 // takeIn takes in what the reading after the last of b says of the point at a
 // place.
 func (e *Engine) takeIn(b *block, place int32, s *detect.Sample) {
-	p := b.points[place]
+	p := b.point(place)
 	if p.block == b {
 		e.catchUp(p)
 	}
@@ -243,8 +271,9 @@ func (e *Engine) takeIn(b *block, place int32, s *detect.Sample) {
 func (e *Engine) lull(p *point, number uint32, same bool) {
 	n, until := e.rest(p, same)
 	b := p.block
-	b.sleep[p.place] = sleep{number, number + 1 + n, until}
-	b.next, b.until = min(b.next, number+1+n), min(b.until, until)
+	z := &b.sleep[p.place]
+	*z = sleep{number, number + 1 + n, momentOf(until)}
+	b.next, b.until = min(b.next, number+1+n), min(b.until, z.until.time())
 }
 
 // rouse makes a point be awake at the next reading.
@@ -280,8 +309,8 @@ func (e *Engine) catchUp(p *point) {
 
 // restart makes a block count from 0 again.
 func (e *Engine) restart(b *block) {
-	for i, p := range b.points {
-		if p != nil && p.block == b {
+	for i := range b.series {
+		if p := b.point(int32(i)); p != nil && p.block == b {
 			e.catchUp(p)
 		}
 		b.sleep[i] = sleep{}
@@ -292,8 +321,8 @@ func (e *Engine) restart(b *block) {
 // gather finds the places that the points of b have in the rows of tickers.
 func (b *block) gather() {
 	b.rounds = b.rounds[:0]
-	for _, p := range b.points {
-		if p != nil && p.ticker != nil {
+	for i := range b.series {
+		if p := b.point(int32(i)); p != nil && p.ticker != nil {
 			b.rounds = seatIn(b.rounds, p.ticker, p.column)
 		}
 	}

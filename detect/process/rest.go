@@ -30,7 +30,7 @@ func (e *Engine) rest(p *point, same bool) (readings uint32, until int64) {
 	}
 	switch f.nature {
 	case natureConstant, natureState:
-		if f.moves != nil && !p.alarming(KindDwell) {
+		if f.moves && !p.alarming(KindDwell) {
 			until = p.dwellsUntil()
 		}
 	case natureCounter:
@@ -57,13 +57,12 @@ const maxDrift = 256
 
 // dwellsUntil is how long a state may be as it is.
 func (p *point) dwellsUntil() int64 {
-	m := p.profile.moves
-	for i, s := range p.profile.states {
+	for _, s := range p.profile.states {
 		if near(s.value, p.value) {
-			if s.visits < enoughVisits || m.dwell[i] <= 0 {
+			if s.visits < enoughVisits || s.dwell <= 0 {
 				break
 			}
-			return p.changed + longDwell*m.dwell[i] + 10*p.interval
+			return p.changed + longDwell*s.dwell + 10*p.interval
 		}
 	}
 	return never

@@ -31,10 +31,10 @@ func (e *Engine) Retype(raw []*detect.Series, typed *detect.Series, decode func(
 	first := parts[0]
 	last := first.from
 	for _, o := range parts {
-		e.points.put(keyOf(o.series), nil)
+		e.points.remove(keyOf(o.series))
 		o.from, last = gone, o.from
 	}
-	e.points.put(keyOf(typed), p)
+	e.points.put(keyOf(typed), len(e.order))
 	e.order = append(e.order, p)
 	e.echo.retyped = append(e.echo.retyped, retyped{p, parts, decode})
 	t := first.ticker

@@ -52,7 +52,7 @@ func (s *sharing) keep(f *profile) {
 }
 
 func (f *profile) shareable() bool {
-	return f.nature == natureConstant && f.shape == noShape && f.moves == nil && len(f.states) == 1
+	return f.nature == natureConstant && f.shape == noShape && !f.moves && len(f.states) == 1
 }
 
 func (f *profile) shared() sharedProfile {

@@ -12,7 +12,8 @@ import (
 // only changes have the value they last had.
 type ticker struct {
 	interval int64
-	points   []*point
+	// points are those in its columns; nil if they were loaded: see seated.
+	points []*point
 	// seats are what a round needs to know of each point.
 	seats []seat
 	// open tells that a round is under way, since start; it ends at deadline at
@@ -77,8 +78,8 @@ func (e *Engine) pace(p *point, at int64) {
 	p.shed()
 	p.interval, p.regular = median, regular
 	if e.watching {
-		// The rows are laid down; it goes on by itself.
-		p.regular = regular && p.late != nil
+		// The rows are laid down; it goes on as a point without a pace.
+		p.regular = false
 		return
 	}
 	t := e.tickerFor(p, median, regular)
@@ -145,9 +146,23 @@ func (e *Engine) join(t *ticker, p *point) {
 
 // sit gives p a column of its own.
 func (t *ticker) sit(p *point) {
-	p.ticker, p.column = t, int32(len(t.points))
+	p.ticker, p.column = t, int32(len(t.seats))
 	t.points = append(t.points, p)
 	t.seats = append(t.seats, seat{})
+}
+
+// seated returns the points in the columns of t.
+func (t *ticker) seated(e *Engine) []*point {
+	if t.points != nil {
+		return t.points
+	}
+	points := make([]*point, len(t.seats))
+	for _, p := range e.order {
+		if p.ticker == t {
+			points[p.column] = p
+		}
+	}
+	return points
 }
 
 // absent tells that p has not been reported for so long that rows do not wait

@@ -56,7 +56,10 @@ var tables = func() map[string]protocols.PointKind {
 // name:line:column of what is wrong. Fields are separated by commas, or by
 // semicolons if the first line has more of those; lines that start with # are
 // comments.
-func Load(r io.Reader, name string) (*List, error) {
+func Load(r io.Reader, name string) (*List, error) { return load(r, name, 0) }
+
+// load is Load with room for so many tags.
+func load(r io.Reader, name string, room int) (*List, error) {
 	br := bufio.NewReader(r)
 	if mark, _ := br.Peek(3); string(mark) == "\ufeff" {
 		br.Discard(3)
@@ -78,7 +81,7 @@ func Load(r io.Reader, name string) (*List, error) {
 	if err != nil {
 		return nil, err
 	}
-	var tags []Tag
+	tags := make([]Tag, 0, min(room, maxTags))
 	for {
 		record, err := c.Read()
 		if errors.Is(err, io.EOF) {
@@ -106,7 +109,7 @@ func Load(r io.Reader, name string) (*List, error) {
 		}
 		tags = append(tags, t)
 	}
-	l, err := NewList(tags)
+	l, err := newList(tags)
 	if err != nil {
 		return nil, fmt.Errorf("read tag list %s: %w", name, err)
 	}
@@ -302,9 +305,10 @@ func (l *List) Save(w io.Writer) error {
 	if err := c.Write(record); err != nil {
 		return fmt.Errorf("write tag list: %w", err)
 	}
-	for i := range l.Tags() {
+	tags := l.Tags()
+	for i := range tags {
 		for k := range columns {
-			record[k] = columns[k].get(&l.tags[i])
+			record[k] = columns[k].get(&tags[i])
 		}
 		if err := c.Write(record); err != nil {
 			return fmt.Errorf("write tag list: %w", err)

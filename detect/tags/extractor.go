@@ -109,17 +109,21 @@ type table struct {
 }
 
 // page holds the slots of neighbouring addresses, and what was last reported
-// there: NaN, which is not even equal to itself, where that made no sample.
+// there: NaN, which is not even equal to itself, where that made no sample. Nor is
+// a value that has no place in a binary32 equal to what is kept of it: it is given
+// out as if it had changed, which costs time but changes nothing.
 type page struct {
 	slots  [1 << pageBits]slot
-	values [1 << pageBits]float64
+	values [1 << pageBits]float32
 	flags  [1 << pageBits]uint16
 }
+
+var nan32 = float32(math.NaN())
 
 func newPage() *page {
 	p := new(page)
 	for i := range p.values {
-		p.values[i] = math.NaN()
+		p.values[i] = nan32
 	}
 	return p
 }
@@ -348,14 +352,14 @@ func (x *Extractor) value(key tableKey, points []protocols.Point, i int, s *slot
 // remember keeps what was reported at an address.
 func remember(page *page, p *protocols.Point) {
 	if page != nil {
-		page.values[p.Index&(1<<pageBits-1)], page.flags[p.Index&(1<<pageBits-1)] = p.Value, flagsOf(p)
+		page.values[p.Index&(1<<pageBits-1)], page.flags[p.Index&(1<<pageBits-1)] = float32(p.Value), flagsOf(p)
 	}
 }
 
 // forget lets go of it: what is reported next is new.
 func forget(page *page, p *protocols.Point) {
 	if page != nil && p.Access == protocols.AccessReport {
-		page.values[p.Index&(1<<pageBits-1)] = math.NaN()
+		page.values[p.Index&(1<<pageBits-1)] = nan32
 	}
 }
 

@@ -46,11 +46,18 @@ type Place struct {
 func (t *Tag) Place() Place { return Place{t.Device, t.Unit, t.Kind, t.Address} }
 
 // List is a set of tags that do not overlap, in order.
-type List struct{ tags []Tag }
+type List struct {
+	tags []Tag
+	// plain are those of which there is little to say, if the list is packed.
+	plain plainTags
+}
 
 // NewList makes a list of tags. It fails if two tags take the same register.
-func NewList(tags []Tag) (*List, error) {
-	l := &List{tags: slices.Clone(tags)}
+func NewList(tags []Tag) (*List, error) { return newList(slices.Clone(tags)) }
+
+// newList is NewList for tags that nobody else has.
+func newList(tags []Tag) (*List, error) {
+	l := &List{tags: tags}
 	slices.SortStableFunc(l.tags, compareTags)
 	for i := 1; i < len(l.tags); i++ {
 		before, t := &l.tags[i-1], &l.tags[i]
@@ -72,7 +79,12 @@ func (l *List) Tags() []Tag {
 	if l == nil {
 		return nil
 	}
-	return l.tags
+	if l.plain.len() == 0 {
+		return l.tags
+	}
+	all := l.plain.appendTo(slices.Grow(slices.Clone(l.tags), l.plain.len()))
+	slices.SortFunc(all, compareTags)
+	return all
 }
 
 // Lookup returns the tag that takes address, or nil. For a value of several
@@ -82,6 +94,9 @@ func (l *List) Lookup(p Place) *Tag {
 		return nil
 	}
 	// The tag is the last that begins at the address or before it.
+	if t := l.plain.lookup(p); t != nil {
+		return t
+	}
 	i, exact := slices.BinarySearchFunc(l.tags, p, func(t Tag, p Place) int {
 		return cmp.Or(t.Device.Compare(p.Device), cmp.Compare(t.Unit, p.Unit), cmp.Compare(t.Kind, p.Kind), cmp.Compare(t.Address, p.Address))
 	})
@@ -100,6 +115,9 @@ func (l *List) Lookup(p Place) *Tag {
 // Merge returns a list of l's tags and those of other that take no register of
 // l's.
 func (l *List) Merge(other *List) *List {
+	if len(l.Tags()) == 0 {
+		return other // a large list is not made a second time
+	}
 	m := &List{tags: slices.Clone(l.Tags())}
 	for _, t := range other.Tags() {
 		free := true
@@ -112,7 +130,7 @@ func (l *List) Merge(other *List) *List {
 			m.tags = append(m.tags, t)
 		}
 	}
-	merged, err := NewList(m.tags)
+	merged, err := newList(m.tags)
 	if err != nil {
 		// Both lists are free of overlap, and so is what was put together.
 		return l

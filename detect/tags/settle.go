@@ -96,7 +96,7 @@ func FromSection(section json.RawMessage) (*List, error) {
 	if err := json.Unmarshal(section, &text); err != nil {
 		return nil, fmt.Errorf("read the tags of the baseline: %w", err)
 	}
-	return Load(strings.NewReader(text), "baseline")
+	return load(strings.NewReader(text), "baseline", strings.Count(text, "\n"))
 }
 
 // MergeSections puts two sections together; where they differ, the more

@@ -256,7 +256,7 @@ func (x *Extractor) again(e *protocols.Event, key tableKey, s *span, points []pr
 		part := points[i:][:n]
 		for k := range part {
 			p := &part[k]
-			if p.Value == was[k] && flagsOf(p) == flags[k] {
+			if p.Value == float64(was[k]) && flagsOf(p) == flags[k] {
 				continue
 			}
 			place := s.place(i + k)
