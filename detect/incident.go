@@ -187,12 +187,6 @@ func (i *incident) grow(a *Alert) {
 			}
 		}
 	}
-	r.CheckFirst = r.CheckFirst[:0:0]
-	for _, w := range i.worst {
-		if w != nil && w.Action != "" {
-			r.CheckFirst = addNames(r.CheckFirst, []string{w.Action})
-		}
-	}
 }
 
 func (x *incidents) touch(i *incident) {
@@ -212,6 +206,12 @@ func (x *incidents) take(dst []IncidentReport) []IncidentReport {
 		r.Alerts = append([]string(nil), r.Alerts...)
 		r.Techniques = append([]string(nil), r.Techniques...)
 		r.Story = append([]string(nil), r.Story...)
+		r.CheckFirst = nil
+		for _, w := range i.worst {
+			if w != nil && w.Action != "" {
+				r.CheckFirst = addNames(r.CheckFirst, []string{w.Action})
+			}
+		}
 		dst = append(dst, r)
 	}
 	x.dirty = x.dirty[:0]

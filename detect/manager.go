@@ -38,6 +38,10 @@ type life struct {
 	// flaps is how often in a row it came back soon after it was cleared. Each
 	// time it must stay away for twice as long before it is cleared again.
 	flaps int
+	// due is when the alert is looked at again, place where it is among the
+	// manager's dues, from 1 on; 0 if it is not.
+	due   int64
+	place int
 }
 
 // maxFlaps bounds how long a condition that comes and goes is waited for:
@@ -65,9 +69,9 @@ type manager struct {
 	inWindow    int
 	// folded counts, by kind, what the ceiling keeps back in this window. untold
 	// is the storm's alert if its words are still to say them.
-	folded    map[string]uint64
-	untold    *life
-	nextClear int64
+	folded map[string]uint64
+	untold *life
+	dues   dues
 }
 
 func newManager(settings Settings) *manager {
@@ -100,7 +104,7 @@ func (m *manager) take(f *Finding, clock int64) {
 		if l != nil && l.open && l.ending == 0 {
 			l.ending = clock
 			l.alert.End = max(l.alert.End, f.Time)
-			m.due(clock + int64(m.settings.ClearHold)<<l.flaps)
+			m.dues.by(l, clock+int64(m.settings.ClearHold)<<l.flaps)
 		}
 		return
 	}
@@ -133,7 +137,7 @@ func (m *manager) take(f *Finding, clock int64) {
 	}
 	l.told = 1
 	if end, ok := m.endOf(l); ok {
-		m.due(end)
+		m.dues.by(l, end)
 	}
 	m.inc.join(&l.alert, clock)
 	m.stats.Raised++
@@ -207,20 +211,8 @@ func (m *manager) emit(l *life) {
 // expire clears what is over, each at its own time. It looks only when something
 // can be due.
 func (m *manager) expire(clock int64) {
-	for m.nextClear != 0 && clock >= m.nextClear {
-		at := m.nextClear
-		m.nextClear = 0
-		var due []*life
-		for _, l := range m.lives {
-			end, ok := m.endOf(l)
-			switch {
-			case !ok:
-			case end <= at:
-				due = append(due, l)
-			default:
-				m.due(end)
-			}
-		}
+	for len(m.dues) > 0 && clock >= m.dues[0].due {
+		due, at := m.dues.next(clock, m.endOf)
 		sortLives(due)
 		for _, l := range due {
 			if l.ending != 0 {
@@ -243,13 +235,6 @@ func (m *manager) endOf(l *life) (end int64, ok bool) {
 		return 0, false
 	}
 	return l.seen + int64(m.settings.ClearAfter), true
-}
-
-// due makes expire look at clock, or before.
-func (m *manager) due(clock int64) {
-	if m.nextClear == 0 || clock < m.nextClear {
-		m.nextClear = clock
-	}
 }
 
 func sortLives(ls []*life) {
@@ -278,6 +263,7 @@ func (m *manager) evict() {
 		if l.open {
 			m.clear(l, l.alert.End)
 		}
+		m.dues.drop(l)
 		delete(m.lives, lifeKey{l.alert.Kind.Name, l.alert.Key})
 		m.stats.Evicted++
 	}
