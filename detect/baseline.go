@@ -445,6 +445,13 @@ func (l *LinkBaseline) key() linkKey {
 	return linkKey{client: l.Client.As16(), server: l.Server.As16(), unit: l.Unit, master: l.Master, proto: uint16(protoByName(l.Proto))}
 }
 
+// forget lets go of what a link that came up has itself now. Who it is stays: the
+// site may be reading that.
+func (l *LinkBaseline) forget() {
+	l.Functions, l.Requested, l.Addresses, l.Exceptions, l.Violations, l.Hours = nil, nil, nil, nil, nil, nil
+	l.Load.Top = nil
+}
+
 // summary is what the site needs to know of a learned link.
 type summary struct {
 	client, server netip.Addr

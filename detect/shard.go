@@ -84,29 +84,26 @@ type Shard struct {
 }
 
 // normal is what a loaded baseline holds, by key. All shards share it: what comes
-// up in the traffic of one is made its own, and only it touches it. links
-// lets go of it then.
+// up in the traffic of one is made its own, and only it touches it. links are
+// copies, of which only who it is stays once it has come up.
 type normal struct {
-	links map[linkKey]*loadedLink
-	list  []*loadedLink // in the order of the baseline
+	links map[linkKey]*LinkBaseline
+	list  []*LinkBaseline // in the order of the baseline
 	conns map[connKey]*ConnectionBaseline
 	ports map[pairKey]uint16 // high ports between two hosts
 }
-
-// loadedLink is a link of a baseline: nil once it has come up.
-type loadedLink struct{ *LinkBaseline }
 
 func (b *Baseline) normal() *normal {
 	n := &normal{}
 	if b == nil {
 		return n
 	}
-	n.links = make(map[linkKey]*loadedLink, len(b.Links))
-	n.list = make([]*loadedLink, len(b.Links))
+	n.links = make(map[linkKey]*LinkBaseline, len(b.Links))
+	n.list = make([]*LinkBaseline, len(b.Links))
 	for i := range b.Links {
 		own := b.Links[i]
-		n.list[i] = &loadedLink{&own}
-		n.links[own.key()] = n.list[i]
+		n.list[i] = &own
+		n.links[own.key()] = &own
 	}
 	n.conns = make(map[connKey]*ConnectionBaseline, len(b.Connections))
 	n.ports = make(map[pairKey]uint16)
@@ -234,9 +231,9 @@ func (s *Shard) link(e *protocols.Event, watching bool) *link {
 // meet finds or makes the link of a key that has none yet; it returns nil if the
 // event is a stranger's.
 func (s *Shard) meet(e *protocols.Event, key linkKey, watching bool) *link {
-	if b := s.normal.links[key]; b != nil && b.LinkBaseline != nil {
+	if b := s.normal.links[key]; b != nil {
 		l := b.link()
-		b.LinkBaseline = nil
+		b.forget()
 		l.since = e.Clock
 		s.links[key] = l
 		s.stats.Links++

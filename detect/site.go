@@ -86,7 +86,7 @@ type Site struct {
 	learnedMessages uint64
 	// baseline is what was loaded, but for its links, which are in normal.
 	baseline *Baseline
-	normal   []*loadedLink
+	normal   []*LinkBaseline
 	clock    int64
 
 	notes       []ordered
@@ -232,11 +232,7 @@ func (s *Site) arm(clock int64) {
 	if !s.settings.ArmAtStart || s.baseline == nil {
 		return
 	}
-	for _, n := range s.normal {
-		l := n.LinkBaseline
-		if l == nil {
-			continue // it came up in the first batch
-		}
+	for _, l := range s.normal {
 		best := awaited{link: l}
 		for k := range l.Requested {
 			r := &l.Requested[k]
@@ -578,8 +574,8 @@ func (s *Site) Baseline() *Baseline {
 			have[b.Links[i].key()] = true
 		}
 		for _, l := range s.normal {
-			if l.LinkBaseline != nil && !have[l.key()] {
-				b.addLink(*l.LinkBaseline)
+			if !have[l.key()] {
+				b.addLink(*l)
 			}
 		}
 		b.dedupe()

@@ -47,7 +47,13 @@ func newBaselineShow() *cobra.Command {
 			}
 			if section := b.Sections[processSection]; section != nil {
 				fmt.Fprintln(cmd.OutOrStdout())
-				return partial(process.Show(cmd.OutOrStdout(), section))
+				if err := process.Show(cmd.OutOrStdout(), section); err != nil {
+					return partial(err)
+				}
+			}
+			if section := b.Sections[laterSection]; section != nil {
+				fmt.Fprintln(cmd.OutOrStdout())
+				return partial(process.ShowLater(cmd.OutOrStdout(), section))
 			}
 			return nil
 		},
@@ -115,7 +121,7 @@ func newBaselineMerge() *cobra.Command {
 // mergeSection merges the part of a baseline that belongs to another model.
 func mergeSection(name string, a, b json.RawMessage) (json.RawMessage, error) {
 	switch name {
-	case processSection:
+	case processSection, laterSection:
 		return process.Merge(a, b)
 	case tagsSection:
 		return tags.MergeSections(a, b)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,7 +64,8 @@ type pipeline struct {
 	summary          summary
 	learned          held // the process section of the baseline it began with
 	garbage          garbage
-	forgotten        bool // it had one, and did not keep it
+	forgotten        bool            // it had one, and did not keep it
+	later            json.RawMessage // what was learned later, if there is no process model
 }
 
 // pipelineOptions are what a pipeline is built from.
@@ -141,12 +143,12 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 		p.process = process.NewEngine(*o.process)
 	}
 	var sections []json.RawMessage
-	o.baseline, sections = o.baseline.Without(processSection, tagsSection)
+	o.baseline, sections = o.baseline.Without(processSection, tagsSection, laterSection)
 	// No function below may hold o, which has the whole baseline.
 	keep, schedule := !o.unsaved, o.schedule
-	section := sections[0]
+	section, later := sections[0], sections[2]
 	loaded := make(chan error, 1)
-	go func() { loaded <- p.loadProcess(section, keep) }() // it takes as long as all the rest
+	go func() { loaded <- p.loadProcess(section, later, keep) }() // it takes as long as all the rest
 	if sections[1] != nil {
 		learned, err := tags.FromSection(sections[1])
 		if err != nil {
@@ -196,7 +198,7 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 
 // loadProcess makes the process model from its section of a baseline, if there
 // is one, and may keep that for the next baseline.
-func (p *pipeline) loadProcess(section json.RawMessage, keep bool) (err error) {
+func (p *pipeline) loadProcess(section, later json.RawMessage, keep bool) (err error) {
 	if section == nil {
 		return nil
 	}
@@ -215,6 +217,13 @@ func (p *pipeline) loadProcess(section json.RawMessage, keep bool) (err error) {
 	if p.process != nil {
 		err = p.process.Load(section)
 	}
+	switch {
+	case later == nil || err != nil:
+	case p.process != nil:
+		err = p.process.LoadLater(later)
+	default:
+		p.later = bytes.Clone(later)
+	}
 	return errors.Join(err, <-held)
 }
 
@@ -223,6 +232,8 @@ func (p *pipeline) loadProcess(section json.RawMessage, keep bool) (err error) {
 const (
 	processSection = "process"
 	tagsSection    = "tags"
+	// laterSection is of the process model, too: points first seen after learning.
+	laterSection = "later"
 )
 
 // observe is the one place where an event goes to all who want it.
@@ -395,6 +406,15 @@ func (p *pipeline) baseline() (*detect.Baseline, error) {
 		if sections[processSection], err = p.process.Save(); err != nil {
 			return nil, fmt.Errorf("save the process model: %w", err)
 		}
+	}
+	later := p.later
+	if p.process != nil {
+		if later, err = p.process.SaveLater(); err != nil {
+			return nil, fmt.Errorf("save the process model: %w", err)
+		}
+	}
+	if later != nil {
+		sections[laterSection] = later
 	}
 	b.Sections = sections
 	return b, nil

@@ -126,7 +126,11 @@ type sensor struct {
 	pipeline *pipeline
 	learned  bool
 	skipping bool
-	current  atomic.Pointer[detect.Status]
+	// later is how many points had learned a model later when the baseline was
+	// saved, laterSaved when that was.
+	later      uint64
+	laterSaved int64
+	current    atomic.Pointer[detect.Status]
 }
 
 func (s *sensor) run(cmd *cobra.Command) error {
@@ -203,6 +207,7 @@ func (s *sensor) after(clock int64) {
 			}
 		}
 	}
+	s.saveLater(clock)
 	st := s.status()
 	if st.Skipping != s.skipping {
 		s.skipping = st.Skipping
@@ -213,6 +218,25 @@ func (s *sensor) after(clock int64) {
 		}
 	}
 	s.current.Store(&st)
+}
+
+// saveLaterEvery is how often, at most, the baseline is saved because points first
+// seen after learning have learned a model. What a power cut takes is learned again.
+const saveLaterEvery = int64(24 * time.Hour)
+
+// saveLater saves the baseline if points have learned a model later.
+func (s *sensor) saveLater(clock int64) {
+	if !s.learned || s.pipeline.process == nil || clock-s.laterSaved < saveLaterEvery {
+		return
+	}
+	n := s.pipeline.process.Stats().Later
+	if n == s.later {
+		return
+	}
+	s.later, s.laterSaved = n, clock
+	if err := s.saveLearned(); err != nil {
+		s.log.Error("what was learned later could not be saved; it is kept in memory", "error", err)
+	}
 }
 
 // saveLearned writes the baseline once learning has ended. While it has not,

@@ -45,20 +45,22 @@ type savedPoint struct {
 	Dwell       []int64   `json:"dwell,omitempty"`
 	// Low and High are the expected range, infinite where it is not judged; Seen
 	// is what was seen.
-	Low      float64       `json:"low,omitempty"`
-	High     float64       `json:"high,omitempty"`
-	Seen     [2]float64    `json:"seen"`
-	Center   float64       `json:"center,omitempty"`
-	Spread   float64       `json:"spread,omitempty"`
-	Pace     float64       `json:"pace,omitempty"`
-	Drift    float64       `json:"drift,omitempty"`
-	Surprise float64       `json:"surprise,omitempty"`
-	Step     float64       `json:"step,omitempty"`
-	Grain    float64       `json:"grain,omitempty"`
-	Rest     int64         `json:"rest,omitempty"`
-	Noise    [2]float64    `json:"noise,omitempty"`
-	Flags    []int         `json:"flags,omitempty"`
-	Interval int64         `json:"interval,omitempty"`
+	Low      float64    `json:"low,omitempty"`
+	High     float64    `json:"high,omitempty"`
+	Seen     [2]float64 `json:"seen"`
+	Center   float64    `json:"center,omitempty"`
+	Spread   float64    `json:"spread,omitempty"`
+	Pace     float64    `json:"pace,omitempty"`
+	Drift    float64    `json:"drift,omitempty"`
+	Surprise float64    `json:"surprise,omitempty"`
+	Step     float64    `json:"step,omitempty"`
+	Grain    float64    `json:"grain,omitempty"`
+	Rest     int64      `json:"rest,omitempty"`
+	Noise    [2]float64 `json:"noise,omitempty"`
+	Flags    []int      `json:"flags,omitempty"`
+	Interval int64      `json:"interval,omitempty"`
+	// Since is when it was first seen, if that was after learning.
+	Since    int64         `json:"since,omitempty"`
 	Regular  bool          `json:"regular,omitempty"`
 	Commands *savedCommand `json:"commands,omitempty"`
 	Replay   *savedReplay  `json:"replay,omitempty"`
@@ -107,7 +109,11 @@ type savedPace struct {
 }
 
 type savedRelation struct {
-	Daily   bool          `json:"daily,omitempty"`
+	Daily bool `json:"daily,omitempty"`
+	// Rest are the days of rest, a bit a day from Sunday on, where days begin Shift
+	// hours after midnight UTC.
+	Rest    uint8         `json:"rest,omitempty"`
+	Shift   int           `json:"shift,omitempty"`
 	Rows    int           `json:"rows"`
 	Seconds float64       `json:"seconds"`
 	Members []savedMember `json:"members,omitempty"`
@@ -161,6 +167,11 @@ type savedRule struct {
 // Save returns what was learned, as the section of a baseline file. Watching must
 // have begun.
 func (e *Engine) Save() (json.RawMessage, error) {
+	return e.save(func(p *point) bool { return p.late == nil }, e.tickers)
+}
+
+// save writes the points that take tells, and paces.
+func (e *Engine) save(take func(*point) bool, tickers []*ticker) (json.RawMessage, error) {
 	if !e.watching {
 		return nil, fmt.Errorf("save the process models: learning is not over")
 	}
@@ -177,7 +188,7 @@ func (e *Engine) Save() (json.RawMessage, error) {
 		table = table[:0]
 	}
 	for _, p := range sorted(e.order) {
-		if p.profile == nil {
+		if p.profile == nil || !take(p) {
 			continue
 		}
 		places[p] = len(places)
@@ -189,7 +200,7 @@ func (e *Engine) Save() (json.RawMessage, error) {
 	}
 	flush()
 	var paces []savedPace
-	for _, t := range e.tickers {
+	for _, t := range tickers {
 		paces = append(paces, t.save(e, places))
 	}
 	if w.end(paces); w.err != nil {
@@ -206,6 +217,9 @@ func (p *point) save() savedPoint {
 		Low: f.low, High: f.high,
 		Surprise: f.surprise, Center: f.center, Spread: f.spread, Pace: f.pace, Drift: f.drift, Step: f.step, Grain: f.grain, Rest: f.rest,
 		Interval: p.interval, Regular: p.regular,
+	}
+	if p.late != nil {
+		s.Since = p.late.since
 	}
 	s.Seen[0], s.Seen[1] = f.seen()
 	for _, v := range f.states {
@@ -247,7 +261,7 @@ func (t *ticker) save(e *Engine, places map[*point]int) savedPace {
 		}
 	}
 	for _, r := range t.relations {
-		x := savedRelation{Daily: r.daily, Rows: r.rows, Seconds: r.seconds}
+		x := savedRelation{Daily: r.daily, Rest: r.rest, Shift: r.shift, Rows: r.rows, Seconds: r.seconds}
 		for _, m := range r.members {
 			x.Members = append(x.Members, savedMember{Point: places[m.point], Mean: m.mean, Spread: m.spread, Drifting: m.drifting,
 				Scale: m.scale, Lean: m.lean, Bias: m.bias, Limits: m.limits[:], Clips: m.clips[:], Sum: m.sums.limit, Weights: m.weights})
@@ -534,6 +548,14 @@ func (l *loader) restore(s *savedPoint) error {
 		p.profile.states = l.states.copy(f.states)
 		l.same.keep(p.profile)
 	}
+	if s.Since > 0 {
+		p.own().late = &late{since: s.Since, learned: true}
+	} else {
+		e.learned = max(e.learned, int64(s.Seconds*1e9))
+	}
+	if nat == natureContinuous || nat == natureDrifting {
+		e.continuous++
+	}
 	if c := s.Commands; c != nil {
 		if len(c.Range) != 2 || len(c.States) > maxStates {
 			return fmt.Errorf("%s has commands without a range", key.id())
@@ -554,11 +576,11 @@ func (l *loader) restore(s *savedPoint) error {
 		if r.Ring < minReplayRing || r.Ring > maxReplayRing || !(r.Grid > 0) || !(r.Chance > 0) || !(r.Pairs >= 0) || !(r.Again >= 0) || !(r.On >= 0) || !(r.Ended >= 0) {
 			return fmt.Errorf("%s has a replay model out of its bounds", key.id())
 		}
-		if e.replays+replayBytes(r.Ring) <= e.settings.ReplayBytes {
+		if e.replays+r.Ring*replayBytes <= e.settings.ReplayBytes {
 			p.own().replay = newReplay(r.Grid, r.Chance, r.Ring)
 			p.replay.again, p.replay.pairs, p.replay.on, p.replay.ended = r.Again, r.Pairs, r.On, r.Ended
 			p.replay.needed = p.replay.need()
-			e.replays += replayBytes(r.Ring)
+			e.replays += r.Ring * replayBytes
 		} else {
 			e.stats.Unreplayed++
 		}
@@ -606,7 +628,10 @@ func (l *loader) restorePace(s *savedPace) error {
 	}
 	for _, x := range s.Relations {
 		var err error
-		r := &relation{daily: x.Daily, rows: x.Rows, seconds: x.Seconds, unsettled: min(max(x.Unsettled, 0), longestSettling)}
+		r := &relation{season: season{x.Daily, x.Rest, x.Shift}, rows: x.Rows, seconds: x.Seconds, unsettled: min(max(x.Unsettled, 0), longestSettling)}
+		if err := r.season.check(); err != nil {
+			return err
+		}
 		for _, i := range x.Switches {
 			p, err := at(i)
 			if err != nil {
@@ -627,7 +652,7 @@ func (l *loader) restorePace(s *savedPace) error {
 			}
 			r.guests = append(r.guests, guest{visitor: visitor{point: p, coarse: g.Coarse}, mean: g.Mean, spread: g.Spread, drifting: g.Drifting})
 		}
-		columns := columnsOf(len(x.Members), len(x.Guests), x.Daily)
+		columns := columnsOf(len(x.Members), len(x.Guests), r.season)
 		for k, m := range x.Members {
 			p, err := at(m.Point)
 			if err != nil {
@@ -658,7 +683,7 @@ func (l *loader) restorePace(s *savedPace) error {
 			own := p.own()
 			own.relation, own.member = r, int16(k)
 		}
-		if len(r.members) == 0 || len(r.members)+len(r.guests) < 2 {
+		if len(r.members) == 0 || len(r.members)+len(r.guests) < 2 && !r.daily {
 			return fmt.Errorf("a relation of %d points", len(r.members))
 		}
 		for i := range x.Responses {

@@ -26,8 +26,8 @@ const (
 	chance = 4
 	// shortlist is how many candidates are fitted together; the maxGuests best stay.
 	shortlist = 2 * maxGuests
-	// helps is to what part the mean square of what is left of some member must fall
-	// for guests to be let in.
+	// helps is to what part the mean square of what is left of a member must fall for
+	// guests to explain it.
 	helps = 0.95
 )
 
@@ -191,9 +191,9 @@ func (c *candidate) guestOf(h *history, salt int) (g guest, values [][guestColum
 	return g, values, true
 }
 
-// letIn gives r the guests at some places of l, and returns the rows of what
-// explains it with theirs.
-func (r *relation) letIn(l *listing, places []int, h *history, z [][]float64) learned {
+// letIn gives r the guests at some places of l, and returns their explaining values
+// in the rows of h.
+func (r *relation) letIn(l *listing, places []int, h *history) [][]float64 {
 	r.guests = nil
 	var columns [][][guestColumns]float64
 	for _, k := range places {
@@ -211,23 +211,24 @@ func (r *relation) letIn(l *listing, places []int, h *history, z [][]float64) le
 			copy(visits[i][guestColumns*k:], columns[k][i][:])
 		}
 	}
-	return design(r, h, z, visits)
+	return visits
 }
 
 // host lets points of faster paces explain the members of r where that predicts
-// what was not fitted better. own is what was fitted without.
-func (r *relation) host(t *ticker, l *listing, z [][]float64, own *fitted) *fitted {
+// what was not fitted better. own is what was fitted without. It
+// returns their explaining values too, nil if there are none.
+func (r *relation) host(t *ticker, l *listing, z [][]float64, own *fitted) (*fitted, [][]float64) {
 	if l == nil {
-		return own
+		return own, nil
 	}
 	places := l.promising(own.free.best)
 	if len(places) == 0 {
-		return own
+		return own, nil
 	}
 	h := &t.history
-	data := r.letIn(l, places, h, z)
+	visits := r.letIn(l, places, h)
 	if len(places) > maxGuests {
-		with := crossValidate(data, len(z))
+		with := crossValidate(design(r, h, z, visits), len(z))
 		// What they explain of all members, as parts of what is left of each.
 		shares := make([]float64, len(r.guests))
 		first := len(z) * (1 + lags)
@@ -251,17 +252,17 @@ func (r *relation) host(t *ticker, l *listing, z [][]float64, own *fitted) *fitt
 			}
 		}
 		slices.Sort(best)
-		data = r.letIn(l, best, h, z)
+		visits = r.letIn(l, best, h)
 	}
-	with := crossValidate(data, len(z))
+	with := crossValidate(design(r, h, z, visits), len(z))
 	better := false
 	for j := range z {
 		better = better || with.free.error[j] < helps*own.free.error[j] || with.tied.error[j] < helps*own.tied.error[j]
 	}
 	if !better {
 		r.guests = nil
-		return own
+		return own, nil
 	}
-	with.keepBetter(own, len(z)*(1+lags), guestColumns*len(r.guests))
-	return with
+	with.keepBetter(own, len(z)*(1+lags), guestColumns*len(r.guests), helps)
+	return with, visits
 }

@@ -95,10 +95,12 @@ func (e *Engine) command(p *point, s *detect.Sample) {
 		p.own().commands = c
 	}
 	want, lasting := commanded(p, s.Value)
-	if !e.watching {
+	if p.tally != nil {
 		c.learn(s.Value)
 	} else {
 		e.judgeCommand(p, c, s, want)
+	}
+	if e.watching {
 		if _, known := e.commanded[p.series.Device]; known || len(e.commanded) < maxCommanded {
 			e.commanded[p.series.Device] = s.Time
 		}

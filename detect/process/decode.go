@@ -210,6 +210,8 @@ func (d *decoder) point(s *savedPoint) {
 			s.Name = d.string()
 		case "nature":
 			s.Nature = d.string()
+		case "since":
+			s.Since = d.signed()
 		case "states":
 			s.States = s.States[:0]
 			d.array(func(int) { s.States = append(s.States, d.number()) })

@@ -188,6 +188,9 @@ func (e *Engine) agree(r *relation, a *relationAlarm, frame uint64) {
 	f := e.finding(r.members[a.lead].point, &a.c, e.clock, frame)
 	f.Key, f.Clear = a.key(r), true
 	f.Title = "The values of " + r.members[a.lead].point.name() + " and its neighbours agree again"
+	if r.lone() {
+		f.Title = r.members[a.lead].point.name() + " is again what it usually is at such a time"
+	}
 	e.findings = append(e.findings, f)
 	e.rouseAll(r)
 	a.active = false
@@ -253,6 +256,9 @@ func (e *Engine) deviation(r *relation, a *relationAlarm, frame uint64) detect.F
 	}
 	p := top.point
 	f.Title = p.name() + " does not agree with its neighbours"
+	if r.lone() {
+		f.Title = p.name() + " is not what it usually is at such a time"
+	}
 	f.Observed = fmt.Sprintf("%s is %s.", p.name(), p.quantity(p.value))
 	f.Expected = fmt.Sprintf("About %s (%s to %s) by %s and the last %d values, from %d rows over %s.",
 		p.quantity(top.expected), p.quantity(top.low), p.quantity(top.high), r.others(), lags, r.rows, span(int64(r.seconds*1e9)))
@@ -268,6 +274,11 @@ func (e *Engine) deviation(r *relation, a *relationAlarm, frame uint64) detect.F
 		f.Expected = fmt.Sprintf("About %s by %s alone, from %d rows over %s.", p.quantity(top.natural(x.expected)), r.others(), r.rows, span(int64(r.seconds*1e9)))
 		f.Explanation = fmt.Sprintf("%s goes on as it did, but at another level than the other points imply: it is %s, and they have made about %s expected for so long that it is no chance. What contributes most: %s.",
 			p.name(), p.quantity(p.value), p.quantity(top.natural(x.expected)), strings.Join(others, ", ")) + after
+		if r.lone() {
+			f.Title = p.name() + " has moved away from what it usually is at such a time"
+			f.Explanation = fmt.Sprintf("%s is %s, and by %s about %s has been expected for so long that it is no chance.",
+				p.name(), p.quantity(p.value), r.others(), p.quantity(top.natural(x.expected))) + after
+		}
 		return f
 	case a.together:
 		f.Title = p.name() + " and its neighbours are all a little off"

@@ -126,7 +126,7 @@ func sharedOf(points []savedPoint) shared {
 
 // plain tells whether there is nothing to be said of a point but its value.
 func (s *savedPoint) plain(c *shared) bool {
-	if s.Nature != natureConstant.String() || len(s.States) != 1 || s.Name != "" || s.Commands != nil || s.Replay != nil || s.Digits != nil {
+	if s.Nature != natureConstant.String() || len(s.States) != 1 || s.Name != "" || s.Since != 0 || s.Commands != nil || s.Replay != nil || s.Digits != nil {
 		return false
 	}
 	own := s.shared()
@@ -228,6 +228,9 @@ func (w *encoder) point(s *savedPoint, c *shared) {
 		w.text("name", s.Name)
 	}
 	w.text("nature", s.Nature)
+	if s.Since != 0 {
+		w.integer("since", s.Since)
+	}
 	own := s.shared()
 	if len(s.States) > 0 {
 		own.Surprise = c.Surprise // a state has none

@@ -38,8 +38,12 @@ type Engine struct {
 	replays int
 	// nRules is how many rules there are.
 	nRules int
-	// room is that for the histories of tickers.
-	room room
+	// room is that for the histories of tickers, lateRoom that for the values of
+	// points that learn later.
+	room, lateRoom room
+	// learned is how long learning lasted, continuous how many quantities there are.
+	learned    int64
+	continuous int
 	// visits is how many points were invited to explain those of slower paces.
 	visits int
 	// commanded is when each device was last given a command.
@@ -63,8 +67,9 @@ type Stats struct {
 	Samples, Commands uint64
 	// Points is how many points there are, Refused how many samples of points
 	// beyond the cap were let go, Unlearned how many samples came from points
-	// that were not there in learning.
-	Points, Refused, Unlearned uint64
+	// that were not there in learning and have no model yet, Later how many such
+	// points have learned one.
+	Points, Refused, Unlearned, Later uint64
 	// Rows is how many rows of related values were judged, Thinned how often the
 	// history was thinned out.
 	Rows, Thinned uint64
@@ -90,6 +95,7 @@ func (s *Stats) Each(f func(name string, value uint64)) {
 	f("process.points", s.Points)
 	f("process.refused", s.Refused)
 	f("process.unlearned", s.Unlearned)
+	f("process.learned-later", s.Later)
 	f("process.rows", s.Rows)
 	f("process.thinned", s.Thinned)
 	f("process.unrecorded", s.Unrecorded)
@@ -122,6 +128,7 @@ func NewEngine(s Settings) *Engine {
 	e := &Engine{
 		settings:  s,
 		room:      room{budget: s.HistoryBytes, maxRows: s.MaxRows},
+		lateRoom:  room{budget: s.HistoryBytes, maxRows: lateRows},
 		commanded: make(map[netip.Addr]int64),
 		opened:    make(map[netip.Addr][]*point),
 		readers:   make(map[netip.Addr]*reader),
@@ -134,7 +141,7 @@ func NewEngine(s Settings) *Engine {
 // Stats returns the counters so far.
 func (e *Engine) Stats() Stats {
 	s := e.stats
-	s.Unrecorded = uint64(e.room.refused)
+	s.Unrecorded = uint64(e.room.refused + e.lateRoom.refused)
 	return s
 }
 
@@ -275,9 +282,7 @@ func (e *Engine) find(s *detect.Series) *point {
 	e.points.put(key, len(e.order))
 	e.order = append(e.order, p)
 	e.stats.Points++
-	if !e.watching {
-		p.tally = newTally()
-	}
+	p.tally = newTally()
 	return p
 }
 
@@ -329,6 +334,9 @@ func (e *Engine) settle() {
 		return
 	}
 	e.watching = true
+	if e.start != 0 {
+		e.learned = max(e.clock, e.watchAt) - e.start
+	}
 	e.drop() // what is learned of must be whole
 	e.fit()
 }
@@ -349,6 +357,9 @@ func (e *Engine) report(p *point, s *detect.Sample) (same bool) {
 	}
 	for i := range p.alarms {
 		p.alarms[i].held = false
+	}
+	if e.watching && p.tally != nil {
+		e.learnLate(p, s.Time, s.Value)
 	}
 	if t := p.tally; t != nil {
 		rested := t.motion == still

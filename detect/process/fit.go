@@ -10,7 +10,6 @@ import (
 
 // fit makes all models from what was learned, and lets go of the history.
 func (e *Engine) fit() {
-	continuous := 0
 	if before := len(e.order); before > 0 {
 		e.order = slices.DeleteFunc(e.order, func(p *point) bool { return p.retired() })
 		if len(e.order) < before {
@@ -21,13 +20,10 @@ func (e *Engine) fit() {
 	}
 	for _, p := range e.order {
 		if p.tally != nil && p.tally.nStates > maxStates {
-			continuous++
+			e.continuous++
 		}
 	}
-	// Each continuous point is tested by itself in five ways and in relation to
-	// others over each horizon, on both sides.
-	tests := float64(max(1, continuous) * 2 * (5 + len(horizons)))
-	budget := e.settings.AlarmsPerDay / tests / day.Seconds()
+	budget := e.budget()
 	var same sharing
 	for _, p := range e.order {
 		if p.tally == nil {
@@ -111,18 +107,14 @@ func (e *Engine) profileOf(p *point, budget float64) *profile {
 		return f
 	}
 	f.ownShape(t)
-	if p.ticker == nil || changes < probes {
+	values, interval := p.valuesOf()
+	if changes < probes || len(values) < settleRows {
 		f.nature = natureUnknown
 		return f
 	}
-	values := p.ticker.history.columns[p.column].series()
-	if len(values) < settleRows {
-		f.nature = natureUnknown
-		return f
-	}
-	f.fitTails(values, p.ticker.interval, budget, t)
+	f.fitTails(values, interval, budget, t)
 	p.profile = f
-	p.fitDigits(values, budget*float64(p.ticker.interval)/1e9)
+	p.fitDigits(values, budget*float64(interval)/1e9)
 	return f
 }
 

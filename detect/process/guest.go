@@ -1,7 +1,6 @@
 package process
 
 import (
-	"fmt"
 	"math"
 	"slices"
 )
@@ -166,19 +165,6 @@ func (r *relation) stepGuests() bool {
 		r.met = 0
 	}
 	return r.met > lags
-}
-
-// others says what explains a member of r beside itself.
-func (r *relation) others() string {
-	guests := fmt.Sprintf("%d points of faster paces", len(r.guests))
-	switch others := len(r.members) - 1; {
-	case len(r.guests) == 0:
-		return fmt.Sprintf("the other %d points", others)
-	case others == 0:
-		return guests
-	default:
-		return fmt.Sprintf("the other %d points, %s", others, guests)
-	}
 }
 
 // settleGuests lets the guests of r hear of the rows of their own paces.

@@ -73,7 +73,7 @@ var (
 	KindCorrelation = &detect.Kind{
 		Name: "value.correlation", Severity: protocols.High,
 		Meaning:    "Points that belong together no longer agree: what one shows is not what the others imply.",
-		Decision:   "Each point is predicted by ridge regression (Hoerl and Kennard 1970) from the others and the recent past; residuals averaged over 1, 3 and 8 rows, their cumulative sums (CUSUM, Page 1954) and their joint distance (T², Hotelling 1931) are held against thresholds from cross-validation: Student's t and peaks over threshold, at the false-alarm budget.",
+		Decision:   "Each point is predicted by ridge regression (Hoerl and Kennard 1970) from the others, from points of faster paces, the recent past, and the time of day and week; residuals averaged over 1, 3 and 8 rows, their cumulative sums (CUSUM, Page 1954) and their joint distance (T², Hotelling 1931) are held against thresholds from cross-validation: Student's t and peaks over threshold, at the false-alarm budget.",
 		Action:     "Start with the point named first: it contributes most. Compare it and its neighbours with the process on site.",
 		Techniques: []string{"T0856", "T0832", "T0831"},
 	}

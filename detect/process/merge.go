@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"text/tabwriter"
+	"time"
 )
 
 // Merge puts two sections together: what was normal in either is normal. Of a
@@ -178,6 +179,7 @@ func (s *savedPoint) merge(o *savedPoint) {
 	stateful := func(p *savedPoint) bool {
 		return p.Nature == natureConstant.String() || p.Nature == natureState.String()
 	}
+	s.Since = min(s.Since, o.Since)
 	s.Seen = [2]float64{math.Min(s.Seen[0], o.Seen[0]), math.Max(s.Seen[1], o.Seen[1])}
 	for _, f := range o.Flags {
 		if len(s.Flags) < maxFlags && !slices.Contains(s.Flags, f) {
@@ -250,32 +252,7 @@ func Show(w io.Writer, section json.RawMessage) error {
 	if err := e.Load(section); err != nil {
 		return err
 	}
-	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tab, "point\tkind\tvalues\texpected\tevery")
-	for _, p := range e.order {
-		f := p.profile
-		expected := "not judged"
-		switch {
-		case len(f.states) > 0:
-			expected = ""
-			for i, s := range f.states {
-				if i > 0 {
-					expected += ", "
-				}
-				expected += p.quantity(s.value)
-			}
-		case !math.IsInf(f.low, 0):
-			expected = p.quantity(f.low) + " to " + p.quantity(f.high)
-		case f.nature == natureCounter || f.nature == natureDrifting:
-			expected = "steps up to " + p.quantity(f.step)
-		}
-		every := "on change"
-		if p.regular {
-			every = span(p.interval)
-		}
-		fmt.Fprintf(tab, "%s\t%s\t%d\t%s\t%s\n", p.name(), f.nature, f.n, expected, every)
-	}
-	if err := tab.Flush(); err != nil {
+	if err := e.showPoints(w, false); err != nil {
 		return err
 	}
 	for _, t := range e.tickers {
@@ -304,11 +281,53 @@ func Show(w io.Writer, section json.RawMessage) error {
 	return nil
 }
 
+// showPoints writes a line for each point, with when it was first seen if since is
+// asked for.
+func (e *Engine) showPoints(w io.Writer, since bool) error {
+	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprint(tab, "point\tkind\tvalues\texpected\tevery")
+	if since {
+		fmt.Fprint(tab, "\tsince")
+	}
+	fmt.Fprintln(tab)
+	for _, p := range e.order {
+		f := p.profile
+		expected := "not judged"
+		switch {
+		case len(f.states) > 0:
+			expected = ""
+			for i, s := range f.states {
+				if i > 0 {
+					expected += ", "
+				}
+				expected += p.quantity(s.value)
+			}
+		case !math.IsInf(f.low, 0):
+			expected = p.quantity(f.low) + " to " + p.quantity(f.high)
+		case f.nature == natureCounter || f.nature == natureDrifting:
+			expected = "steps up to " + p.quantity(f.step)
+		}
+		every := "on change"
+		if p.regular {
+			every = span(p.interval)
+		}
+		fmt.Fprintf(tab, "%s\t%s\t%d\t%s\t%s", p.name(), f.nature, f.n, expected, every)
+		if since {
+			fmt.Fprintf(tab, "\t%s", time.Unix(0, p.late.since).UTC().Format(time.RFC3339))
+		}
+		fmt.Fprintln(tab)
+	}
+	return tab.Flush()
+}
+
 // heading says who belongs to r.
 func (r *relation) heading() string {
 	s := fmt.Sprintf("relation of %d points", len(r.members))
 	if n := len(r.guests); n > 0 {
 		s += fmt.Sprintf(", with %d of faster paces to explain them", n)
+	}
+	if r.rest != 0 {
+		s += ", other on " + r.season.days()
 	}
 	return s
 }

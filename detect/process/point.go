@@ -103,6 +103,8 @@ type rare struct {
 	// follows is the first of what it is the effect of: a list, because all this is
 	// in one cache line.
 	follows *consequence
+	// late is there if it was first seen after learning.
+	late *late
 }
 
 // noRare stands for that of all points that have none. It is never written.
@@ -136,7 +138,7 @@ func (p *point) own() *rare {
 
 // shed lets go of the rare if there is nothing in it any more.
 func (p *point) shed() {
-	if r := p.rare; r.gaps == nil && r.commands == nil && r.replay == nil && r.covert == nil && r.relation == nil && len(r.alarms) == 0 && r.follows == nil {
+	if r := p.rare; r.gaps == nil && r.commands == nil && r.replay == nil && r.covert == nil && r.relation == nil && len(r.alarms) == 0 && r.follows == nil && r.late == nil {
 		p.rare = noRare
 	}
 }

@@ -18,8 +18,8 @@ type relation struct {
 	guests []guest
 	visits []float64
 	met    int
-	// daily tells that the time of day is among what explains.
-	daily bool
+	// season is what of the time is among what explains.
+	season
 	// rows and seconds are what it was learned from.
 	rows    int
 	seconds float64
@@ -111,32 +111,24 @@ func (m *member) measured() bool {
 // there: until it is known where it belongs, only what is sudden is judged.
 func (m *member) displaced() bool { return math.Abs(m.brought) > allowance/2*m.scale }
 
+// columns is how many explaining values r has.
+func (r *relation) columns() int { return columnsOf(len(r.members), len(r.guests), r.season) }
+
 // columnsOf returns how many explaining values d members have.
-func columnsOf(d, guests int, daily bool) int {
-	n := d*(1+lags) + guestColumns*guests + 1
-	if daily {
-		n += 2 * harmonics
-	}
-	return n
+func columnsOf(d, guests int, s season) int {
+	return d*(1+lags) + guestColumns*guests + s.columns() + 1
 }
 
 // explainInto puts the explaining values together: now, the rows before, those of
-// guests, the time of day, and 1.
-func explainInto(x, now []float64, past *[lags][]float64, visits []float64, daily bool, at int64) {
+// guests, the time, and 1.
+func explainInto(x, now []float64, past *[lags][]float64, visits []float64, s season, at int64) {
 	k := copy(x, now)
 	for _, row := range past {
 		k += copy(x[k:], row)
 	}
 	k += copy(x[k:], visits)
-	if daily {
-		phase := 2 * math.Pi * float64(at%int64(day)) / float64(day)
-		for h := 1; h <= harmonics; h++ {
-			s, c := math.Sincos(phase * float64(h))
-			x[k], x[k+1] = c, s
-			k += 2
-		}
-	}
-	x[k] = 1
+	s.into(x[k:], at)
+	x[k+s.columns()] = 1
 }
 
 // relate finds the relations among the points of a ticker.
@@ -145,7 +137,9 @@ func (e *Engine) relate(t *ticker, budget float64) {
 		return
 	}
 	l := t.list(t.history.whole())
-	for _, group := range e.groupsOf(t, l != nil) {
+	times := t.history.times
+	alone := l != nil || seasonal(times[len(times)-1]-times[0], t.interval).daily
+	for _, group := range e.groupsOf(t, alone) {
 		if r := fitRelation(t, group, l, budget*float64(t.interval)/1e9); r != nil {
 			t.relations = append(t.relations, r)
 			r.settleGuests()
@@ -185,11 +179,11 @@ func fitRelation(t *ticker, group []*point, l *listing, row float64) *relation {
 	r := &relation{}
 	h := &t.history
 	span := h.times[len(h.times)-1] - h.times[0]
-	r.daily = span >= 4*int64(day) && t.interval <= int64(day)/(4*harmonics)
+	r.season = seasonal(span, t.interval)
 	r.seconds = float64(span) / 1e9
 	z := standardise(r, h, group)
 	d := len(r.members)
-	if d < 2 && (d == 0 || l == nil) {
+	if d < 2 && (d == 0 || l == nil && !r.daily) {
 		return nil
 	}
 	data := design(r, h, z, nil)
@@ -198,9 +192,10 @@ func fitRelation(t *ticker, group []*point, l *listing, row float64) *relation {
 		return nil
 	}
 	r.rows = data.rows
-	x := r.host(t, l, z, crossValidate(data, d))
-	if d < 2 && len(r.guests) == 0 {
-		return nil
+	x, visits := r.host(t, l, z, crossValidate(data, d))
+	x = r.observeWeek(h, z, visits, x)
+	if d < 2 && len(r.guests) == 0 && x.tied.error[0] > anchored*anchored*float64(data.rows) {
+		return nil // the time explains little, and nothing else does
 	}
 	residuals, tied := x.give(r)
 	settled := r.settleTime(data, moved, residuals)
@@ -319,7 +314,7 @@ func (h *history) whole() []int {
 // explaining values of guests in each row, nil if there are none.
 func design(r *relation, h *history, z, visits [][]float64) learned {
 	d := len(z)
-	f := columnsOf(d, len(r.guests), r.daily)
+	f := r.columns()
 	out := learned{from: h.whole()}
 	rows := make([][]float64, len(h.times))
 	flat := make([]float64, len(h.times)*d)
@@ -339,7 +334,7 @@ func design(r *relation, h *history, z, visits [][]float64) learned {
 		if visits != nil {
 			visit = visits[i]
 		}
-		explainInto(x, rows[i], &past, visit, r.daily, h.times[i])
+		explainInto(x, rows[i], &past, visit, r.season, h.times[i])
 		out.x = append(out.x, x)
 		out.z = append(out.z, rows[i])
 	}
@@ -426,8 +421,9 @@ func crossValidate(data learned, d int) *fitted {
 }
 
 // keepBetter takes over from other, which was fitted to the same without n of the
-// explaining values from at on, what predicts as well.
-func (x *fitted) keepBetter(other *fitted, at, n int) {
+// explaining values from at on, all predictions whose mean square error does not
+// fall to less than a part with them.
+func (x *fitted) keepBetter(other *fitted, at, n int, part float64) {
 	wide := func(w []float64) []float64 {
 		if w == nil {
 			return nil
@@ -435,11 +431,11 @@ func (x *fitted) keepBetter(other *fitted, at, n int) {
 		return slices.Insert(slices.Clone(w), at, make([]float64, n)...)
 	}
 	for j := range x.weights {
-		if other.free.error[j] <= x.free.error[j] {
+		if x.free.error[j] >= part*other.free.error[j] {
 			x.weights[j] = wide(other.weights[j])
 			x.free.best[j], x.free.error[j] = other.free.best[j], other.free.error[j]
 		}
-		if other.tied.error[j] <= x.tied.error[j] {
+		if x.tied.error[j] >= part*other.tied.error[j] {
 			x.anchors[j] = wide(other.anchors[j])
 			x.tied.best[j], x.tied.error[j] = other.tied.best[j], other.tied.error[j]
 		}
@@ -604,7 +600,7 @@ func (r *relation) reset() {
 		r.members[j].pace = wander * r.members[j].scale / float64(max(r.rows, 1))
 	}
 	r.now, r.residual = make([]float64, d), make([]float64, d)
-	r.explain = make([]float64, columnsOf(d, len(r.guests), r.daily))
+	r.explain = make([]float64, r.columns())
 	r.filled, r.sequence, r.met = 0, 0, 0
 	r.visits = make([]float64, guestColumns*len(r.guests))
 	r.positions = make([]float64, len(r.switches))
@@ -655,7 +651,7 @@ func (r *relation) step(t *ticker) bool {
 		judged = false
 	}
 	if judged {
-		explainInto(r.explain, r.now, &r.past, r.visits, r.daily, t.start)
+		explainInto(r.explain, r.now, &r.past, r.visits, r.season, t.start)
 		for j := range r.members {
 			f := r.following()
 			if p := r.members[j].point; p.obeying > 0 {

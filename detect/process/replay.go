@@ -58,9 +58,8 @@ const (
 	dwellBits = 3
 )
 
-// replayBytes is the memory that a replay with a ring takes, the same for any
-// processor: a mark is 10 octets.
-func replayBytes(ring int) int { return 176 + (4+4+2)*ring }
+// replayBytes is the memory a mark takes.
+const replayBytes = 4 + 4 + 2
 
 func newReplay(grid, chance float64, ring int) *replay {
 	return &replay{grid: grid, chance: chance, marks: make([]int32, ring), when: make([]uint32, ring), places: make([]uint16, ring), needed: 1 << 62}
@@ -155,17 +154,17 @@ func (e *Engine) fitReplays(t *ticker, budget float64) {
 		}
 	}
 	for _, p := range points {
-		if e.replays+replayBytes(minReplayRing) > e.settings.ReplayBytes {
+		if e.replays+minReplayRing*replayBytes > e.settings.ReplayBytes {
 			e.stats.Unreplayed++
 			continue
 		}
 		ring := maxReplayRing
-		for ring > minReplayRing && replayBytes(ring)*len(points) > e.settings.ReplayBytes {
+		for ring > minReplayRing && ring*replayBytes*len(points) > e.settings.ReplayBytes {
 			ring /= 2
 		}
 		values := t.history.columns[p.column].series()
 		p.own().replay = newReplay(p.gridOf(values), math.Min(0.01, budget*float64(t.interval)/1e9), ring)
-		e.replays += replayBytes(ring)
+		e.replays += ring * replayBytes
 		for k, v := range values {
 			p.replay.add(v, t.history.times[len(t.history.times)-len(values)+k])
 		}

@@ -78,8 +78,8 @@ func (e *Engine) pace(p *point, at int64) {
 	p.shed()
 	p.interval, p.regular = median, regular
 	if e.watching {
-		// The rows are laid down; it goes on as a point without a pace.
-		p.regular = false
+		// The rows are laid down; it goes on by itself.
+		p.regular = regular && p.late != nil
 		return
 	}
 	t := e.tickerFor(p, median, regular)
