@@ -63,6 +63,7 @@ type savedPoint struct {
 	Since    int64         `json:"since,omitempty"`
 	Regular  bool          `json:"regular,omitempty"`
 	Commands *savedCommand `json:"commands,omitempty"`
+	Prompts  []savedPrompt `json:"prompts,omitempty"`
 	Replay   *savedReplay  `json:"replay,omitempty"`
 	Digits   *savedDigits  `json:"digits,omitempty"`
 }
@@ -241,6 +242,7 @@ func (p *point) save() savedPoint {
 		s.Commands = &savedCommand{N: c.n, States: append([]float64(nil), c.states[:min(c.nStates, maxStates)]...), Many: c.nStates > maxStates,
 			Range: []float64{c.low, c.high}, Shown: c.shown, Longest: c.longest, Changes: c.changes, Own: c.own, Effects: c.saveEffects(), Reactions: c.saveReactions()}
 	}
+	s.Prompts = p.savePrompts()
 	if r := p.replay; r != nil {
 		s.Replay = &savedReplay{Grid: r.grid, Chance: r.chance, Ring: len(r.marks), Again: r.again, Pairs: r.pairs, On: r.on, Ended: r.ended}
 	}
@@ -430,6 +432,7 @@ type loader struct {
 	same     sharing
 	// effects have to be connected once all points are there.
 	effects []pendingEffects
+	prompts []pendingPrompts
 }
 
 // tableOf is the table of a point. The points of a table come one after the other.
@@ -571,6 +574,12 @@ func (l *loader) restore(s *savedPoint) error {
 		if len(c.Effects)+len(c.Reactions) > 0 {
 			l.effects = append(l.effects, pendingEffects{p, c.Effects, c.Reactions})
 		}
+	}
+	if len(s.Prompts) > maxStates {
+		return fmt.Errorf("%s has %d prompts", key.id(), len(s.Prompts))
+	}
+	if len(s.Prompts) > 0 {
+		l.prompts = append(l.prompts, pendingPrompts{p, s.Prompts})
 	}
 	if r := s.Replay; r != nil {
 		if r.Ring < minReplayRing || r.Ring > maxReplayRing || !(r.Grid > 0) || !(r.Chance > 0) || !(r.Pairs >= 0) || !(r.Again >= 0) || !(r.On >= 0) || !(r.Ended >= 0) {

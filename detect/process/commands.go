@@ -105,6 +105,9 @@ func (e *Engine) command(p *point, s *detect.Sample) {
 			e.commanded[p.series.Device] = s.Time
 		}
 	}
+	if !e.watching {
+		e.echo.order(p, s.Time)
+	}
 	c.lastCommand, c.lastCommandSet = s.Time, true
 	repeated := lasting && p.has && near(p.value, want)
 	switch {

@@ -48,6 +48,10 @@ type consequence struct {
 	since, deadline int64
 	frame           uint64
 	client          netip.Addr
+	// only tells that a measurement never moved so without a command: then its travel
+	// is followed.
+	only bool
+	travel
 	// listed tells that it is among the Engine's awaited, active that its alarm
 	// is up.
 	listed, active bool
@@ -202,11 +206,14 @@ func (e *Engine) changedTo(p *point, s *detect.Sample) {
 				e.release(k, s.Time, s.Frame)
 			}
 		}
+		e.judgePrompt(p, s)
+		e.judgeLone(p, s)
 		return
 	}
 	if p.tally == nil || p.tally.nStates > maxStates || !p.has {
 		return
 	}
+	e.learnPrompt(p, s)
 	own := p.commands != nil && p.commands.recent(p, s.Time)
 	list := e.opened[p.series.Device]
 	for i, q := range list {
@@ -300,6 +307,7 @@ func (e *Engine) fitConsequences() {
 			o.consequences = slices.DeleteFunc(o.consequences, func(k *consequence) bool { return !e.connect(k) })
 		}
 	}
+	e.fitPrompts()
 	e.fitEchoes()
 	for _, p := range e.order {
 		if p.commands != nil {
@@ -547,8 +555,12 @@ func (e *Engine) Consequences() []string {
 				if k.by != 0 {
 					becomes = fmt.Sprintf("%s by %s or more", k.direction("rises", "falls"), k.effect.quantity(k.least()))
 				}
-				out = append(out, fmt.Sprintf("%s %s within %s when %s is %s%s (after %d of %d commands)",
-					k.effect.name(), becomes, span(k.longest), p.name(), k.order(), strings.Replace(k.condition(), " was ", " is ", 1), k.n, k.of))
+				only := ""
+				if k.only {
+					only = ", and never without a command"
+				}
+				out = append(out, fmt.Sprintf("%s %s within %s when %s is %s%s (after %d of %d commands%s)",
+					k.effect.name(), becomes, span(k.longest), p.name(), k.order(), strings.Replace(k.condition(), " was ", " is ", 1), k.n, k.of, only))
 			}
 		}
 	}
@@ -621,7 +633,7 @@ func (l *loader) connect() error {
 		}
 		c.tidy()
 	}
-	return nil
+	return l.prompt()
 }
 
 // consequence makes one of what was saved, nil if its effect is none any more.

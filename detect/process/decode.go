@@ -248,6 +248,8 @@ func (d *decoder) point(s *savedPoint) {
 		case "commands":
 			s.Commands = new(savedCommand)
 			d.value(s.Commands)
+		case "prompts":
+			d.value(&s.Prompts)
 		case "replay":
 			var v [7]float64
 			d.array(func(i int) {

@@ -15,7 +15,9 @@
 //     what holds between a state and a measurement is kept as a readable rule
 //     ([rule]);
 //   - commands: whether the commanded point shows them, whether it changes
-//     without one, and which states always follow ([consequence]);
+//     without one, which states and measurements always follow ([consequence]), and
+//     which never come without ([prompt]);
+//   - points first seen after learning, each by itself ([late]);
 //   - the past against the present: a stretch that repeats an earlier one too
 //     exactly ([replay]).
 //

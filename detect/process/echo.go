@@ -50,6 +50,10 @@ type echoes struct {
 	// size is how many values are noted.
 	size    int
 	retyped []retyped
+	// lone is how many points have a lone.
+	lone int
+	// orders are what each device was commanded.
+	orders map[netip.Addr]*orders
 }
 
 // retyped is a point that took the place of others when learning ended.
@@ -112,7 +116,13 @@ func (x *echoes) groupOf(d netip.Addr) *echoGroup {
 		g = new(echoGroup)
 		x.groups[d] = g
 	}
-	g.movers = append(g.movers, x.own[d][g.nOwn:]...)
+	for _, p := range x.own[d][g.nOwn:] {
+		g.movers = append(g.movers, p)
+		if x.lone < maxLone {
+			x.lone++
+			p.own().lone = new(lone)
+		}
+	}
 	g.nOwn = len(x.own[d])
 	for _, p := range x.others[g.nOthers:] {
 		if p.series.Device != d {

@@ -286,6 +286,9 @@ func (w *encoder) point(s *savedPoint, c *shared) {
 	if s.Commands != nil {
 		w.json("commands", s.Commands)
 	}
+	if len(s.Prompts) > 0 {
+		w.json("prompts", s.Prompts)
+	}
 	if r := s.Replay; r != nil {
 		w.key("replay")
 		w.dst = append(w.dst, '[')

@@ -32,6 +32,8 @@ type Engine struct {
 	opened        map[netip.Addr][]*point
 	awaited       []*consequence
 	nConsequences int
+	// nPrompts is how many prompts there are.
+	nPrompts int
 	// echo is what is noted after commands, while learning.
 	echo echoes
 	// replays is the memory of the replay models.
@@ -367,6 +369,9 @@ func (e *Engine) report(p *point, s *detect.Sample) (same bool) {
 		if rested && t.motion != still && !e.watching {
 			e.echo.moved(p)
 		}
+		if p.lone != nil && had && s.Value != was {
+			e.learnLone(p, s, was)
+		}
 	}
 	if p.profile != nil {
 		e.judge(p, s)
@@ -377,7 +382,7 @@ func (e *Engine) report(p *point, s *detect.Sample) (same bool) {
 	e.effect(p, s, was, had)
 	if s.Value != was || !had {
 		p.changed = s.Time
-		if p.follows != nil || !e.watching {
+		if p.follows != nil || p.prompted != nil || !e.watching {
 			e.changedTo(p, s)
 		}
 	}

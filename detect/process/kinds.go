@@ -128,8 +128,8 @@ var (
 	}
 	KindUncommanded = &detect.Kind{
 		Name: "command.missing", Severity: protocols.Medium,
-		Meaning:    "An output or setpoint changed and no command was seen, though every earlier change had one.",
-		Decision:   "The share of changes that follow a command is learned (Good-Turing for one without: Good 1953).",
+		Meaning:    "An output or setpoint changed, or a state or measurement moved, and no command was seen, though one came before every time.",
+		Decision:   "The share of changes that follow a command is learned (Good-Turing for one without: Good 1953). So is which values a state came to at least 8 times and only within a time after a command to its device, if commands are given in less than a quarter of the time; and which measurements that follow a command never moved by half as much within a minute without one. From fewer than 20 times the last two are low.",
 		Action:     "Someone changed it at the device itself or on a path that the tap does not see.",
 		Techniques: []string{"T0831", "T0821", "T0889"},
 	}

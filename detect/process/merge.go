@@ -179,6 +179,7 @@ func (s *savedPoint) merge(o *savedPoint) {
 	stateful := func(p *savedPoint) bool {
 		return p.Nature == natureConstant.String() || p.Nature == natureState.String()
 	}
+	s.Prompts = mergePrompts(s, o)
 	s.Since = min(s.Since, o.Since)
 	s.Seen = [2]float64{math.Min(s.Seen[0], o.Seen[0]), math.Max(s.Seen[1], o.Seen[1])}
 	for _, f := range o.Flags {
@@ -268,7 +269,7 @@ func Show(w io.Writer, section json.RawMessage) error {
 			}
 		}
 	}
-	for _, c := range e.Consequences() {
+	for _, c := range append(e.Consequences(), e.Prompts()...) {
 		if _, err := fmt.Fprintf(w, "consequence: %s\n", c); err != nil {
 			return err
 		}

@@ -103,6 +103,10 @@ type rare struct {
 	// follows is the first of what it is the effect of: a list, because all this is
 	// in one cache line.
 	follows *consequence
+	// prompted are the values that it only came to after a command.
+	prompted *prompt
+	// lone is there while learning, if commands are given to its device.
+	lone *lone
 	// late is there if it was first seen after learning.
 	late *late
 }
@@ -138,7 +142,7 @@ func (p *point) own() *rare {
 
 // shed lets go of the rare if there is nothing in it any more.
 func (p *point) shed() {
-	if r := p.rare; r.gaps == nil && r.commands == nil && r.replay == nil && r.covert == nil && r.relation == nil && len(r.alarms) == 0 && r.follows == nil && r.late == nil {
+	if r := p.rare; r.gaps == nil && r.commands == nil && r.replay == nil && r.covert == nil && r.relation == nil && len(r.alarms) == 0 && r.follows == nil && r.prompted == nil && r.lone == nil && r.late == nil {
 		p.rare = noRare
 	}
 }

@@ -47,6 +47,12 @@ func (e *Engine) fitEchoes() {
 		c.echoes = nil
 	}
 	*x = echoes{}
+	for _, p := range e.order {
+		if p.lone != nil {
+			p.own().lone = nil
+			p.shed()
+		}
+	}
 }
 
 // fitEcho finds what follows one kind of command.
@@ -68,6 +74,7 @@ func (e *Engine) fitEcho(p *point, c *commands, h *echo, list []follower) {
 		}
 		if k != nil {
 			k.cause, k.value, k.turn = p, h.value, h.turn
+			k.only = k.by != 0 && k.n == k.of && k.never()
 			found = append(found, k)
 		}
 	}

@@ -19,12 +19,14 @@ type savedReaction struct {
 	To     float64    `json:"to,omitempty"`
 	By     float64    `json:"by,omitempty"`
 	// From is where a measurement was when the command was given.
-	From   [2]float64  `json:"from"`
-	Within int64       `json:"within"`
-	N      uint32      `json:"n"`
-	Of     uint32      `json:"of"`
-	Gate   *savedPlace `json:"gate,omitempty"`
-	Is     float64     `json:"is,omitempty"`
+	From   [2]float64 `json:"from"`
+	Within int64      `json:"within"`
+	N      uint32     `json:"n"`
+	Of     uint32     `json:"of"`
+	// Only tells that it never came without a command.
+	Only bool        `json:"only,omitempty"`
+	Gate *savedPlace `json:"gate,omitempty"`
+	Is   float64     `json:"is,omitempty"`
 }
 
 // savedPlace names a point.
@@ -64,7 +66,7 @@ func (c *commands) saveReactions() []savedReaction {
 			if !k.far() {
 				continue
 			}
-			s := savedReaction{Value: k.value, Turn: k.turn, Effect: placeOf(k.effect), To: k.to, By: k.by, From: [2]float64{k.low, k.high}, Within: k.longest, N: k.n, Of: k.of}
+			s := savedReaction{Value: k.value, Turn: k.turn, Effect: placeOf(k.effect), To: k.to, By: k.by, From: [2]float64{k.low, k.high}, Within: k.longest, Only: k.only, N: k.n, Of: k.of}
 			if k.gate != nil {
 				gate := placeOf(k.gate)
 				s.Gate, s.Is = &gate, k.gateIs
@@ -112,7 +114,7 @@ func (l *loader) reaction(p *point, s *savedReaction) (*consequence, error) {
 		return nil, err
 	}
 	q := l.engine.points.get(key)
-	k := &consequence{cause: p, value: s.Value, turn: s.Turn, effect: q, to: s.To, by: s.By, low: s.From[0], high: s.From[1], longest: s.Within, n: s.N, of: s.Of}
+	k := &consequence{cause: p, value: s.Value, turn: s.Turn, effect: q, to: s.To, by: s.By, low: s.From[0], high: s.From[1], longest: s.Within, only: s.Only && s.By != 0, n: s.N, of: s.Of}
 	if s.Gate != nil {
 		if key, err = s.Gate.key(); err != nil {
 			return nil, fmt.Errorf("gate has a %w", err)
@@ -166,17 +168,21 @@ func mergeReactions(a, b *savedCommand) []savedReaction {
 	for _, x := range a.Reactions {
 		if y := find(b.Reactions, &x); y != nil {
 			x.N, x.Of, x.Within = x.N+y.N, x.Of+y.Of, max(x.Within, y.Within)
+			x.Only = x.Only && y.Only
 			x.From = [2]float64{math.Min(x.From[0], y.From[0]), math.Max(x.From[1], y.From[1])}
 			if math.Abs(y.By) < math.Abs(x.By) {
 				x.By = y.By
 			}
 		} else if b.N >= enoughConsequences {
 			continue
+		} else {
+			x.Only = false // what came in the other without a command is not known
 		}
 		out = append(out, x)
 	}
 	for _, y := range b.Reactions {
 		if find(a.Reactions, &y) == nil && a.N < enoughConsequences {
+			y.Only = false
 			out = append(out, y)
 		}
 	}

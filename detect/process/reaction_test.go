@@ -166,12 +166,12 @@ func TestMeasurementsAndOtherDevicesThatFollowACommandAreLearned(t *testing.T) {
 	x := worksAfter(12)
 	for point, want := range map[int][]string{
 		pumpFlow: {
-			"FLOW falls by 38.", " or more within 10 seconds when P5 is set to 0 (after 12 of 12 commands)",
-			"FLOW rises by 38.", " or more within 10 seconds when P5 is set to 1 (after 12 of 12 commands)",
+			"FLOW falls by 38.", " or more within 10 seconds when P5 is set to 0 (after 12 of 12 commands, and never without a command)",
+			"FLOW rises by 38.", " or more within 10 seconds when P5 is set to 1 (after 12 of 12 commands, and never without a command)",
 		},
 		feederOn:     {"CONTACTOR becomes 0 within 10 seconds when P5 is set to 0 (after 12 of 12 commands)", "CONTACTOR becomes 1 within 10 seconds when P5 is set to 1 (after 12 of 12 commands)"},
 		feederPower:  {"POWER falls by 8.", "when P5 is set to 0 (after 12 of 12 commands)", "POWER rises by 8.", "when P5 is set to 1 (after 12 of 12 commands)"},
-		pumpPressure: {"PRESSURE falls by 1.", "when SP is lowered while P5 is 1 (after 12 of 12 commands)"},
+		pumpPressure: {"PRESSURE falls by 1.", "when SP is lowered while P5 is 1 (after 12 of 12 commands, and"},
 	} {
 		got := strings.Join(x.about(point), "\n")
 		for _, w := range want {
@@ -365,6 +365,10 @@ func TestAReactionOfTwoRegistersIsThatOfTheirNumber(t *testing.T) {
 		y.split = nil
 	}
 	y.learn(12)
+	for i, s := range typed {
+		// What its registers did by themselves is not that of the number.
+		typed[i] = strings.Replace(s, ", and never without a command", "", 1)
+	}
 	if got := y.about(pumpFlow); len(typed) < 2 || !slices.Equal(got, typed) {
 		t.Errorf("as two registers: %q, as a number: %q", got, typed)
 	}
