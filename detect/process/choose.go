@@ -168,7 +168,8 @@ func (c *candidate) guestOf(h *history, salt int) (g guest, values [][guestColum
 			mean[i] += floor * dither(salt+1, i)
 		}
 	}
-	g.drifting = float64(n)/correlationRows(last) < enoughIndependent
+	even := h.even(last)
+	g.drifting = float64(len(even))/correlationRows(even) < enoughIndependent
 	x := last
 	if g.drifting {
 		x = make([]float64, n)

@@ -78,8 +78,11 @@ func (e *Engine) judgeRow(r *relation, t *ticker) {
 		a.doubt = t.start
 		_, a.doubtFrame = r.members[lead].point.lastSeen()
 	}
-	if a.active && r.another(worst, lead) {
-		e.agree(r, a, frame)
+	if a.active {
+		if fresh, is := r.another(worst, lead); is {
+			e.agree(r, a, frame)
+			lead = fresh
+		}
 	}
 	if !a.active {
 		if worst <= 1 {
@@ -145,20 +148,35 @@ func (e *Engine) judgeSlow(r *relation, t *ticker, frame uint64) {
 }
 
 // another tells whether what breaks r now is not what its alarm is about: that had
-// been on the decline, and other points lead.
-func (r *relation) another(worst float64, lead int) bool {
+// been on the decline, and other points lead; or it has lasted for so long that what
+// it does to others has been seen, and a point that it does not name joins them. It
+// gives the point that leads what is new.
+func (r *relation) another(worst float64, lead int) (int, bool) {
 	a := &r.alarm
 	if worst <= 1 {
 		a.low++
-		return false
+		return lead, false
 	}
 	declined := a.low >= lastingRows
 	a.low = 0
-	if !declined || lead == a.lead {
-		return false
+	if declined && lead != a.lead && !a.names(r, lead) {
+		return lead, true
 	}
-	name := r.members[lead].point.ref()
-	return !slices.Contains(a.c.points, name)
+	if a.c.times < followRows {
+		return lead, false
+	}
+	fresh := -1
+	for j := range r.members {
+		if q := r.members[j].ratio; q > 1 && (fresh < 0 || q > r.members[fresh].ratio) && !a.names(r, j) {
+			fresh = j
+		}
+	}
+	return fresh, fresh >= 0
+}
+
+// names tells whether member j of r is among the points that a was told of.
+func (a *relationAlarm) names(r *relation, j int) bool {
+	return j == a.lead || slices.Contains(a.c.points, r.members[j].point.ref())
 }
 
 // holdRelation goes on with an alarm of r, or ends it when it was calm for long

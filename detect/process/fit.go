@@ -112,7 +112,11 @@ func (e *Engine) profileOf(p *point, budget float64) *profile {
 		f.nature = natureUnknown
 		return f
 	}
-	f.fitTails(values, interval, budget, t)
+	even := values
+	if p.ticker != nil {
+		even = p.ticker.history.even(values)
+	}
+	f.fitTails(even, interval, budget, t)
 	p.profile = f
 	p.fitDigits(values, budget*float64(interval)/1e9)
 	return f

@@ -5,7 +5,7 @@ import "math"
 // history is what is kept of the rows of a ticker while learning. It is kept in
 // blocks of blockRows rows; when there is no more room, every second block is
 // given up and only every second one is kept from then on, so that it always
-// covers the whole of learning. The room is shared by all tickers of an engine:
+// covers the whole of learning (but see held). The room is shared by all tickers of an engine:
 // each of their points has as many rows. Where even the fewest rows are too many,
 // points that begin to move have no history, and are counted.
 type history struct {
@@ -17,6 +17,9 @@ type history struct {
 	candidates []*candidate
 	// every is which blocks are kept; rows counts all rows there were.
 	every, rows int64
+	held        held
+	// writes tells that the rows of the block under way are kept, for now at least.
+	writes bool
 }
 
 // room is what the histories of all tickers share: octets, and the columns that
@@ -65,6 +68,9 @@ type column struct {
 	only    float32
 	from    int
 	dropped bool
+	// up and down are how many times it is seen to switch either way, as far as that
+	// is counted (see held).
+	up, down uint8
 	// refused tells that there was no room for its values.
 	refused bool
 }
@@ -80,12 +86,14 @@ func (h *history) drop(i int) {
 
 // add keeps the row that t has now. It tells whether it had to make room.
 func (h *history) add(t *ticker) bool {
-	kept := h.rows/blockRows%h.every == 0
+	if h.rows%blockRows == 0 {
+		h.writes = h.rows/blockRows%h.every == 0 || h.room.rows() >= heldRows
+	}
 	h.rows++
 	for _, c := range h.candidates {
-		c.add(h, kept)
+		c.add(h, h.writes)
 	}
-	if !kept {
+	if !h.writes {
 		return false
 	}
 	n := len(h.times)
@@ -96,11 +104,11 @@ func (h *history) add(t *ticker) bool {
 	}
 	h.times = append(h.times, t.start)
 	h.sequences = append(h.sequences, t.sequence)
-	if len(h.times) >= h.room.rows() && len(h.times)%blockRows == 0 {
-		h.thin()
-		return true
+	if h.rows%blockRows != 0 || !h.endBlock(t) || len(h.times)-h.held.rare*blockRows < h.room.even() {
+		return false
 	}
-	return false
+	h.thin(t)
+	return true
 }
 
 // put keeps v as the value in row n, the next.
@@ -135,9 +143,11 @@ func (c *column) put(r *room, n int, v float32) {
 	c.values = append(c.values, v)
 }
 
-// thin gives up every second block.
-func (h *history) thin() {
-	keep := func(row int) bool { return row/blockRows%2 == 0 }
+// thin gives up every second block, but for those that are held on to.
+func (h *history) thin(t *ticker) {
+	h.every *= 2
+	stays := h.stay(t)
+	keep := func(row int) bool { return stays[row/blockRows] }
 	n := 0
 	for r := range h.times {
 		if keep(r) {
@@ -153,7 +163,6 @@ func (h *history) thin() {
 		c.last.thin(keep)
 		c.mean.thin(keep)
 	}
-	h.every *= 2
 }
 
 // thin gives up the rows that are not kept.
@@ -168,7 +177,13 @@ func (c *column) thin(keep func(row int) bool) {
 	if c.values != nil {
 		c.values = c.values[:k]
 	}
-	c.from = c.from/(2*blockRows)*blockRows + min(c.from%(2*blockRows), blockRows)
+	from := 0
+	for r := range c.from {
+		if keep(r) {
+			from++
+		}
+	}
+	c.from = from
 }
 
 // at returns the value of a column in a row, NaN before it was there.

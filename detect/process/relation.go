@@ -31,10 +31,10 @@ type relation struct {
 	positions []float64
 	unsettled int
 	quiet     int
-	// responses are what follows switches, since is how many rows ago each kind of
-	// them was; responding tells that some member is in a response.
+	// responses are what follows switches, since is when each kind of them was
+	// last, 0 if it was not; responding tells that some member is in a response.
 	responses  []response
-	since      []int
+	since      []int64
 	responding bool
 	// stirred tells that a command was given in the quiet rows, or that what
 	// followed them has not been calm since; calm counts rows.
@@ -199,7 +199,7 @@ func fitRelation(t *ticker, group []*point, l *listing, row float64) *relation {
 	}
 	residuals, tied := x.give(r)
 	settled := r.settleTime(data, moved, residuals)
-	r.fitResponses(h, data, residuals)
+	r.fitResponses(h, t.interval, data, residuals)
 	calms := make([][]float64, d)
 	for j := range r.members {
 		m := &r.members[j]
@@ -267,7 +267,8 @@ func standardise(r *relation, h *history, group []*point) [][]float64 {
 				x[i] += floor * dither(int(p.column), i)
 			}
 		}
-		m.drifting = float64(n)/correlationRows(x) < enoughIndependent
+		even := h.even(x)
+		m.drifting = float64(len(even))/correlationRows(even) < enoughIndependent
 		if m.drifting {
 			for i := n - 1; i > 0; i-- {
 				x[i] -= x[i-1]
@@ -556,7 +557,7 @@ func (m *member) calibrate(residuals []float64, row, thinned float64) {
 		sum += v * v
 	}
 	n := float64(len(residuals))
-	m.scale = math.Max(math.Sqrt(sum/n), 1e-6)
+	m.scale = math.Max(math.Sqrt(sum/n), m.floor())
 	center, _ := middle(residuals)
 	m.lean = center / m.scale
 	means := make([]float64, len(residuals))
@@ -575,6 +576,28 @@ func (m *member) calibrate(residuals []float64, row, thinned float64) {
 	}
 	m.sums.allowance = allowance
 	m.sums.calibrate(residuals, m.scale, m.lean, row, thinned)
+}
+
+// leastStep is the part of the step between two states that the deviation of a
+// residual is at least: a state is not nearly what it is expected to be.
+const leastStep = 0.1
+
+// floor is the least deviation that the residual of m may have, standardised.
+func (m *member) floor() float64 {
+	if m.point.profile.nature != natureState {
+		return 1e-6
+	}
+	step := math.Inf(1)
+	states := m.point.profile.states
+	for i := range states {
+		for k := range i {
+			step = math.Min(step, math.Abs(states[i].value-states[k].value))
+		}
+	}
+	if math.IsInf(step, 0) {
+		return 1e-6
+	}
+	return math.Max(1e-6, leastStep*step/m.spread)
 }
 
 // average puts the exponentially weighted means of the clipped residuals into
@@ -607,10 +630,7 @@ func (r *relation) reset() {
 	for i := range r.positions {
 		r.positions[i] = math.NaN()
 	}
-	r.since = make([]int, 2*len(r.switches))
-	for i := range r.since {
-		r.since[i] = longestResponse
-	}
+	r.since = make([]int64, 2*len(r.switches))
 }
 
 // step takes the row of t, and leaves in each member how far it is from what the
@@ -642,7 +662,7 @@ func (r *relation) step(t *ticker) bool {
 		r.now[j] = (v - m.mean) / m.spread
 	}
 	judged := r.stepGuests() && complete && r.filled >= lags
-	if r.respond() && r.unsettled > 0 {
+	if r.respond(t.start, t.interval) && r.unsettled > 0 {
 		r.quiet = r.unsettled
 	} else if r.quiet > 0 {
 		r.quiet--
@@ -706,12 +726,15 @@ func (m *member) test(x []float64, z float64, follow following) {
 		s += float64(w) * x[i]
 	}
 	s += m.bias + m.after.shift
-	scale := m.scale * math.Max(1, m.after.width)
+	width := math.Max(1, m.after.width)
+	scale := m.scale * width
 	residual := (z - s) / scale
 	switch follow {
 	case followCommand:
-		m.bias += (z - s) / followRows
-		m.brought += (z - s) / followRows
+		// What is wide says little of where it is.
+		step := (z - s) / followRows / (width * width)
+		m.bias += step
+		m.brought += step
 	case followAtOnce:
 		m.bias += z - s
 		residual = m.lean
@@ -742,6 +765,6 @@ func (m *member) test(x []float64, z float64, follow following) {
 		base = m.point.value - z*m.spread - m.mean
 	}
 	m.expected = base + s*m.spread + m.mean
-	width := math.Min(m.limits[0], 6) * scale * m.spread
-	m.low, m.high = m.expected-width, m.expected+width
+	reach := math.Min(m.limits[0], 6) * scale * m.spread
+	m.low, m.high = m.expected-reach, m.expected+reach
 }

@@ -17,6 +17,9 @@ type response struct {
 	// and one more if it goes up; member is whose response it is.
 	kind, member int
 	after        []spread
+	// stay is what it is from then on, while the state has not switched back; only
+	// of switches with two states.
+	stay spread
 }
 
 // spread is where a residual is, in standardised units, and how many times as wide
@@ -80,36 +83,43 @@ func (r *relation) occurrencesOf(h *history) []occurrences {
 }
 
 // each calls f with the rows after each occurrence, until the next one or a gap.
-func (o *occurrences) each(h *history, f func(age, row int)) {
+func (o *occurrences) each(h *history, interval int64, f func(age, row int)) {
 	for k, from := range o.rows {
-		end := min(from+longestResponse, len(h.times))
+		end := len(h.times)
 		if k+1 < len(o.rows) {
-			end = min(end, o.rows[k+1])
+			end = o.rows[k+1]
 		}
 		for row := from; row < end && h.sequences[row]-h.sequences[from] == int64(row-from); row++ {
-			f(row-from, row)
+			age := ageOf(h.times[row]-h.times[from], interval)
+			if age >= longestResponse {
+				break
+			}
+			f(age, row)
 		}
 	}
 }
 
+// ageOf is how many rows ago something was, by the time since then: rows come
+// sooner where a second client reads the same.
+func ageOf(since, interval int64) int {
+	return int(min((since+interval/2)/interval, longestResponse))
+}
+
 // fitResponses finds what follows each kind of switch, and takes it out of the
 // residuals: what is left of them is like other rows, as far as that is known.
-func (r *relation) fitResponses(h *history, data learned, residuals [][]float64) {
+func (r *relation) fitResponses(h *history, interval int64, data learned, residuals [][]float64) {
 	kinds := r.occurrencesOf(h)
 	if len(kinds) == 0 {
 		return
 	}
-	place := make([]int, len(h.times)) // of a row of the history in data, and 1
-	for i, from := range data.from {
-		place[from] = i + 1
-	}
-	usual := usualDeviations(h, kinds, data, residuals)
+	place := data.places(h)
+	usual := r.usualDeviations(h, interval, kinds, data, residuals)
 	// What is followed by most comes first: of what switches with it, nothing is
 	// left then.
 	excess := make(map[int]float64, len(kinds))
 	for k := range kinds {
 		o := &kinds[k]
-		o.each(h, func(_, row int) {
+		o.each(h, interval, func(_, row int) {
 			if i := place[row]; i > 0 {
 				for j := range residuals {
 					v := residuals[j][i-1] / usual[j]
@@ -123,7 +133,7 @@ func (r *relation) fitResponses(h *history, data learned, residuals [][]float64)
 		o := &kinds[k]
 		for j := range residuals {
 			var n, sum, squares [longestResponse]float64
-			o.each(h, func(age, row int) {
+			o.each(h, interval, func(age, row int) {
 				if i := place[row]; i > 0 {
 					v := residuals[j][i-1] / usual[j]
 					n[age]++
@@ -144,25 +154,147 @@ func (r *relation) fitResponses(h *history, data learned, residuals [][]float64)
 			if x.after = x.after[:last]; last == 0 || len(r.responses) >= maxResponses {
 				continue
 			}
+			if last < longestResponse {
+				// It may end a row later than it was seen to.
+				x.after = append(x.after, spread{0, math.Sqrt(x.after[last-1].width)}.rounded())
+				last++
+			}
 			r.responses = append(r.responses, x)
-			o.each(h, func(age, row int) {
+			o.each(h, interval, func(age, row int) {
 				if i := place[row]; i > 0 && age < last {
 					residuals[j][i-1] = (residuals[j][i-1] - x.after[age].shift) / x.after[age].width
 				}
 			})
 		}
 	}
+	r.fitStays(h, interval, data, residuals, usual)
+}
+
+// stays are the rows of data in which a switch with two states is in one of them,
+// but for those right after it came to be.
+type stays struct {
+	kind int
+	// n is how many times it was in it.
+	n    float64
+	rows []int
+	// excess is by how much residuals are wider than usual, on average.
+	excess float64
+}
+
+// staysOf finds the stays in the states of the switches of r.
+func (r *relation) staysOf(h *history, interval int64, data learned) []stays {
+	place := data.places(h)
+	var out []stays
+	for s, p := range r.switches {
+		c := &h.columns[p.column]
+		if c.values == nil || p.tally.nStates != 2 {
+			continue
+		}
+		high := float32(math.Max(p.tally.states[0], p.tally.states[1]))
+		both := [2]stays{{kind: 2 * s}, {kind: 2*s + 1}}
+		var since int64 // when it was switched, 0 if that is not known
+		was := -1
+		for row := c.from; row < len(h.times); row++ {
+			is := 0
+			if c.values[row] == high {
+				is = 1
+			}
+			if is != was {
+				both[is].n++
+				since = 0
+				if row > c.from && h.sequences[row] == h.sequences[row-1]+1 {
+					since = h.times[row]
+				}
+			}
+			was = is
+			if i := place[row]; i > 0 && ageOf(h.times[row]-since, interval) >= longestResponse {
+				both[is].rows = append(both[is].rows, i-1)
+			}
+		}
+		for _, x := range both {
+			if len(x.rows) > 0 {
+				out = append(out, x)
+			}
+		}
+	}
+	return out
+}
+
+// fitStays finds in which states residuals are wider than usual, or elsewhere, and
+// takes that out of them.
+func (r *relation) fitStays(h *history, interval int64, data learned, residuals [][]float64, usual []float64) {
+	all := r.staysOf(h, interval, data)
+	for k := range all {
+		for _, i := range all[k].rows {
+			for j := range residuals {
+				v := residuals[j][i] / usual[j]
+				all[k].excess += math.Max(0, v*v-noticeable*noticeable) / float64(len(all[k].rows))
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b stays) int { return cmp.Compare(b.excess, a.excess) })
+	for k := range all {
+		o := &all[k]
+		rows := float64(len(o.rows))
+		for j := range residuals {
+			sum, squares := 0.0, 0.0
+			for _, i := range o.rows {
+				v := residuals[j][i] / usual[j]
+				sum += v
+				squares += v * v
+			}
+			s := spreadOf(o.n, sum/rows*o.n, squares/rows*o.n)
+			if s.width <= 1 {
+				continue
+			}
+			s.shift *= usual[j]
+			s = s.rounded()
+			x := r.responseOf(o.kind, j)
+			if x == nil {
+				continue
+			}
+			x.stay = s
+			for _, i := range o.rows {
+				residuals[j][i] = (residuals[j][i] - s.shift) / s.width
+			}
+		}
+	}
+}
+
+// responseOf finds the response of a member to a kind of switch, or makes it; nil if
+// there are too many.
+func (r *relation) responseOf(kind, member int) *response {
+	for i := range r.responses {
+		if x := &r.responses[i]; x.kind == kind && x.member == member {
+			return x
+		}
+	}
+	if len(r.responses) >= maxResponses {
+		return nil
+	}
+	r.responses = append(r.responses, response{kind: kind, member: member})
+	return &r.responses[len(r.responses)-1]
+}
+
+// places tells for each row of a history which row of the data it is, and 1 more; 0
+// is none.
+func (d *learned) places(h *history) []int {
+	place := make([]int, len(h.times))
+	for i, from := range d.from {
+		place[from] = i + 1
+	}
+	return place
 }
 
 // usualDeviations are those of residuals that follow no switch; if there are hardly any
 // such rows, of those that are furthest from one.
-func usualDeviations(h *history, kinds []occurrences, data learned, residuals [][]float64) []float64 {
+func (r *relation) usualDeviations(h *history, interval int64, kinds []occurrences, data learned, residuals [][]float64) []float64 {
 	since := make([]int, len(h.times))
 	for i := range since {
 		since[i] = longestResponse
 	}
 	for k := range kinds {
-		kinds[k].each(h, func(age, row int) { since[row] = min(since[row], age) })
+		kinds[k].each(h, interval, func(age, row int) { since[row] = min(since[row], age) })
 	}
 	var count [longestResponse + 1]int
 	for _, from := range data.from {
@@ -181,7 +313,7 @@ func usualDeviations(h *history, kinds []occurrences, data learned, residuals []
 				sum += v * v
 			}
 		}
-		out[j] = math.Max(math.Sqrt(sum/float64(rows)), 1e-6)
+		out[j] = math.Max(math.Sqrt(sum/float64(rows)), r.members[j].floor())
 	}
 	return out
 }
@@ -230,20 +362,18 @@ func (r *relation) keepSwitches() {
 
 // respond takes in which switches changed since the last row, and finds what those
 // before this row make of the residuals. It tells whether one changed.
-func (r *relation) respond() (changed bool) {
+func (r *relation) respond(at, interval int64) (changed bool) {
 	for s, p := range r.switches {
 		if !p.has {
 			continue
 		}
-		r.since[2*s]++
-		r.since[2*s+1]++
 		switch was := r.positions[s]; {
 		case p.value == was:
 			continue
 		case p.value > was:
-			r.since[2*s+1], changed = 0, true
+			r.since[2*s+1], changed = at, true
 		case p.value < was:
-			r.since[2*s], changed = 0, true
+			r.since[2*s], changed = at, true
 		}
 		r.positions[s] = p.value
 	}
@@ -255,13 +385,32 @@ func (r *relation) respond() (changed bool) {
 	}
 	for i := range r.responses {
 		x := &r.responses[i]
-		if age := r.since[x.kind]; age < len(x.after) {
+		s := spread{}
+		if age := ageOf(at-r.since[x.kind], interval); age < len(x.after) {
+			s = x.after[age]
+		} else if age >= longestResponse && x.stay.width > 1 && r.stays(x.kind) {
+			s = x.stay
+		}
+		if s.width > 0 {
 			m := &r.members[x.member]
-			m.after = m.after.then(x.after[age])
+			m.after = m.after.then(s)
 			r.responding = true
 		}
 	}
 	return changed
+}
+
+// stays tells whether the switch of a kind is in the state it switched to.
+func (r *relation) stays(kind int) bool {
+	p := r.switches[kind/2]
+	if !p.has || p.profile == nil || len(p.profile.states) < 2 {
+		return false
+	}
+	low, high := p.profile.states[0].value, p.profile.states[1].value
+	if low > high {
+		low, high = high, low
+	}
+	return kind%2 == 0 && near(p.value, low) || kind%2 == 1 && near(p.value, high)
 }
 
 // savedResponse is a response in the baseline.
@@ -270,12 +419,17 @@ type savedResponse struct {
 	Member int       `json:"member"`
 	Shift  []float32 `json:"shift"`
 	Width  []float32 `json:"width"`
+	// Stay is shift and width of the stay, if there is something to it.
+	Stay []float32 `json:"stay,omitempty"`
 }
 
 func (x *response) save() savedResponse {
 	s := savedResponse{Kind: x.kind, Member: x.member}
 	for _, a := range x.after {
 		s.Shift, s.Width = append(s.Shift, float32(a.shift)), append(s.Width, float32(a.width))
+	}
+	if x.stay.width > 1 {
+		s.Stay = []float32{float32(x.stay.shift), float32(x.stay.width)}
 	}
 	return s
 }
@@ -291,6 +445,9 @@ func (r *relation) loadResponse(s *savedResponse) error {
 			return fmt.Errorf("a response that is %g times as wide", w)
 		}
 		x.after = append(x.after, spread{float64(s.Shift[i]), float64(w)})
+	}
+	if len(s.Stay) == 2 && s.Stay[1] >= 1 {
+		x.stay = spread{float64(s.Stay[0]), float64(s.Stay[1])}
 	}
 	r.responses = append(r.responses, x)
 	return nil
