@@ -127,11 +127,23 @@ func (m *member) tie(residuals []float64, settled []bool, row, thinned float64, 
 // testAnchor holds m against its anchor.
 func (m *member) testAnchor(x []float64, z float64, follow following) {
 	if m.point.absent() || !m.point.has || m.displaced() {
-		m.anchor.mean, m.anchor.ratio, m.anchor.sums.up, m.anchor.sums.down = 0, 0, 0, 0
+		m.anchor.forget()
 		return
 	}
 	m.anchor.test(x, z, follow)
 }
+
+// testHabit holds m against its habit.
+func (m *member) testHabit(clock []float64, z float64, follow following) {
+	if m.point.absent() || !m.point.has || m.displaced() {
+		m.habit.forget()
+		return
+	}
+	m.habit.test(clock, z, follow)
+}
+
+// forget lets go of what added up.
+func (a *anchor) forget() { a.mean, a.ratio, a.sums.up, a.sums.down = 0, 0, 0, 0 }
 
 // savedAnchor is an anchor in the baseline.
 type savedAnchor struct {

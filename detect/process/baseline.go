@@ -3,6 +3,7 @@ package process
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -113,8 +114,10 @@ type savedRelation struct {
 	Daily bool `json:"daily,omitempty"`
 	// Rest are the days of rest, a bit a day from Sunday on, where days begin Shift
 	// hours after midnight UTC.
-	Rest    uint8         `json:"rest,omitempty"`
-	Shift   int           `json:"shift,omitempty"`
+	Rest  uint8 `json:"rest,omitempty"`
+	Shift int   `json:"shift,omitempty"`
+	// Habits is the season of the habits of members.
+	Habits  *savedSeason  `json:"habits,omitempty"`
 	Rows    int           `json:"rows"`
 	Seconds float64       `json:"seconds"`
 	Members []savedMember `json:"members,omitempty"`
@@ -128,6 +131,11 @@ type savedRelation struct {
 	// Factor is that of the joint distance.
 	Factor    []float32 `json:"factor,omitempty"`
 	Unsettled int       `json:"unsettled,omitempty"`
+}
+
+type savedSeason struct {
+	Rest  uint8 `json:"rest,omitempty"`
+	Shift int   `json:"shift,omitempty"`
 }
 
 type savedGuest struct {
@@ -151,6 +159,9 @@ type savedMember struct {
 	Sum      float64      `json:"sum,omitempty"`
 	Weights  []float32    `json:"weights,omitempty"`
 	Anchor   *savedAnchor `json:"anchor,omitempty"`
+	// Habit is what the time alone makes expected, Usual are its weights.
+	Habit *savedAnchor `json:"habit,omitempty"`
+	Usual []float32    `json:"usual,omitempty"`
 	// Tied are the weights of the anchor.
 	Tied []float32 `json:"tied,omitempty"`
 }
@@ -269,6 +280,10 @@ func (t *ticker) save(e *Engine, places map[*point]int) savedPace {
 				Scale: m.scale, Lean: m.lean, Bias: m.bias, Limits: m.limits[:], Clips: m.clips[:], Sum: m.sums.limit, Weights: m.weights})
 			last := &x.Members[len(x.Members)-1]
 			last.Anchor, last.Tied = m.anchor.save()
+			last.Habit, last.Usual = m.habit.save()
+		}
+		if r.habits.daily {
+			x.Habits = &savedSeason{r.habits.rest, r.habits.shift}
 		}
 		for _, g := range r.guests {
 			x.Guests = append(x.Guests, savedGuest{places[g.point], g.mean, g.spread, g.drifting, g.coarse})
@@ -638,7 +653,10 @@ func (l *loader) restorePace(s *savedPace) error {
 	for _, x := range s.Relations {
 		var err error
 		r := &relation{season: season{x.Daily, x.Rest, x.Shift}, rows: x.Rows, seconds: x.Seconds, unsettled: min(max(x.Unsettled, 0), longestSettling)}
-		if err := r.season.check(); err != nil {
+		if x.Habits != nil {
+			r.habits = season{true, x.Habits.Rest, x.Habits.Shift}
+		}
+		if err := errors.Join(r.season.check(), r.habits.check()); err != nil {
 			return err
 		}
 		for _, i := range x.Switches {
@@ -676,6 +694,9 @@ func (l *loader) restorePace(s *savedPace) error {
 			x := member{point: p, mean: m.Mean, spread: m.Spread, drifting: m.Drifting, scale: m.Scale, lean: m.Lean, bias: m.Bias, weights: m.Weights}
 			if x.anchor, err = loadAnchor(m.Anchor, m.Tied, columns, r.rows); err != nil {
 				return fmt.Errorf("%s has %w", p.id(), err)
+			}
+			if x.habit, err = loadAnchor(m.Habit, m.Usual, r.habits.columns()+1, r.rows); err != nil {
+				return fmt.Errorf("%s has for a habit %w", p.id(), err)
 			}
 			copy(x.limits[:], m.Limits)
 			copy(x.clips[:], m.Clips)

@@ -313,19 +313,21 @@ func (d *decoder) relation() savedRelation {
 		case "members":
 			d.array(func(int) {
 				var m savedMember
-				var weights, tied []float32
+				var weights, tied, usual []float32
 				d.rest(&m, func(key string) bool {
 					switch key {
 					case "weights":
 						weights = d.weights()
 					case "tied":
 						tied = d.weights()
+					case "usual":
+						usual = d.weights()
 					default:
 						return false
 					}
 					return true
 				})
-				m.Weights, m.Tied = weights, tied
+				m.Weights, m.Tied, m.Usual = weights, tied, usual
 				members = append(members, m)
 			})
 		case "switches":

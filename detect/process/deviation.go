@@ -28,8 +28,8 @@ type relationAlarm struct {
 	commanded bool
 	// together tells that only all members together say it, none by itself.
 	together bool
-	// anchored tells that lead is off its anchor.
-	anchored bool
+	// anchored tells that lead is off its anchor, habitual that it is off its habit.
+	anchored, habitual bool
 	// doubt is since when some member has been past the release level, with the
 	// frame; 0 if none is.
 	doubt      int64
@@ -121,15 +121,18 @@ func (e *Engine) judgeRow(r *relation, t *ticker) {
 // judgeSlow holds all members of r together against what they were, and each
 // against its anchor.
 func (e *Engine) judgeSlow(r *relation, t *ticker, frame uint64) {
-	worst, lead, together := 0.0, 0, false
+	worst, lead, together, habitual := 0.0, 0, false, false
 	for j := range r.members {
 		if a := r.members[j].anchor; a != nil && a.ratio > worst {
-			worst, lead = a.ratio, j
+			worst, lead, habitual = a.ratio, j, false
+		}
+		if a := r.members[j].habit; a != nil && a.ratio > worst {
+			worst, lead, habitual = a.ratio, j, true
 		}
 	}
 	if r.joint != nil {
 		if q := r.joint.test(r); q > worst {
-			worst, together = q, true
+			worst, together, habitual = q, true, false
 		}
 	}
 	a := &r.slow
@@ -141,7 +144,7 @@ func (e *Engine) judgeSlow(r *relation, t *ticker, frame uint64) {
 			places, _ := r.joint.rank()
 			lead = places[0]
 		}
-		*a = relationAlarm{active: true, lead: lead, together: together, anchored: !together, commanded: r.stirred || e.relationExplained(r, t.start)}
+		*a = relationAlarm{active: true, lead: lead, together: together, anchored: !together && !habitual, habitual: habitual, commanded: r.stirred || e.relationExplained(r, t.start)}
 		a.c = condition{kind: KindCorrelation, since: t.start, firstFrame: frame, next: 1}
 	}
 	e.holdRelation(r, a, worst, frame)
@@ -223,6 +226,9 @@ func (a *relationAlarm) key(r *relation) string {
 	if a.anchored {
 		id += "|anchor"
 	}
+	if a.habitual {
+		id += "|habit"
+	}
 	return id
 }
 
@@ -249,7 +255,9 @@ func (e *Engine) deviation(r *relation, a *relationAlarm, frame uint64) detect.F
 	case a.together:
 		ranked, shares = r.joint.rank()
 	case a.anchored:
-		ranked, shares = r.rankAnchors()
+		ranked, shares = r.rankAnchors(func(m *member) *anchor { return m.anchor })
+	case a.habitual:
+		ranked, shares = r.rankAnchors(func(m *member) *anchor { return m.habit })
 	}
 	ranked = ranked[:min(len(ranked), blamed)]
 	a.c.points = nil
@@ -298,6 +306,13 @@ func (e *Engine) deviation(r *relation, a *relationAlarm, frame uint64) detect.F
 				p.name(), p.quantity(p.value), r.others(), p.quantity(top.natural(x.expected))) + after
 		}
 		return f
+	case a.habitual:
+		x := top.habit
+		f.Title = p.name() + " is not what it usually is at such a time"
+		f.Expected = fmt.Sprintf("About %s by %s alone, from %d rows over %s.", p.quantity(top.natural(x.expected)), r.habits.time(), r.rows, span(int64(r.seconds*1e9)))
+		f.Explanation = fmt.Sprintf("%s agrees with the other points, but it is %s, and by %s about %s is usual. What contributes most: %s.",
+			p.name(), p.quantity(p.value), r.habits.time(), p.quantity(top.natural(x.expected)), strings.Join(others, ", ")) + after
+		return f
 	case a.together:
 		f.Title = p.name() + " and its neighbours are all a little off"
 		alone = " None of them would tell it alone; all together are further from what they were than chance allows."
@@ -312,20 +327,19 @@ func (e *Engine) deviation(r *relation, a *relationAlarm, frame uint64) detect.F
 const slowRows = 64
 
 // rankAnchors orders the members that are off their anchors.
-func (r *relation) rankAnchors() (places []int, shares []float64) {
+func (r *relation) rankAnchors(of func(*member) *anchor) (places []int, shares []float64) {
 	total := 0.0
+	ratios := make([]float64, len(r.members))
 	for j := range r.members {
-		if a := r.members[j].anchor; a != nil && a.ratio > release {
+		if a := of(&r.members[j]); a != nil && a.ratio > release {
+			ratios[j] = a.ratio
 			places = append(places, j)
 			total += a.ratio * a.ratio
 		}
 	}
-	slices.SortStableFunc(places, func(x, y int) int {
-		return cmp.Compare(r.members[y].anchor.ratio, r.members[x].anchor.ratio)
-	})
+	slices.SortStableFunc(places, func(x, y int) int { return cmp.Compare(ratios[y], ratios[x]) })
 	for _, j := range places {
-		q := r.members[j].anchor.ratio
-		shares = append(shares, q*q/total)
+		shares = append(shares, ratios[j]*ratios[j]/total)
 	}
 	return places, shares
 }
@@ -341,6 +355,8 @@ func (a *relationAlarm) severity(r *relation) protocols.Severity {
 		now = math.Max(now, r.members[j].sharp)
 	}
 	switch {
+	case a.habitual:
+		return protocols.Low
 	case (a.together || a.anchored) && a.c.times >= slowRows:
 		return protocols.Medium
 	case a.sharpRows >= 2 && a.sharpRows < lastingRows && a.far >= farAway:

@@ -345,12 +345,13 @@ func (w *encoder) relation(r *savedRelation) {
 	for i := range r.Members {
 		w.next(i)
 		m := r.Members[i]
-		weights, tied := m.Weights, m.Tied
-		m.Weights, m.Tied = nil, nil
+		weights, tied, usual := m.Weights, m.Tied, m.Usual
+		m.Weights, m.Tied, m.Usual = nil, nil, nil
 		w.value(&m)
 		w.dst = w.dst[:len(w.dst)-1]
 		w.weights("weights", weights)
 		w.weights("tied", tied)
+		w.weights("usual", usual)
 		w.dst = append(w.dst, '}')
 	}
 	w.dst = append(w.dst, `]}`...)

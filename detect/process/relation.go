@@ -20,6 +20,9 @@ type relation struct {
 	met    int
 	// season is what of the time is among what explains.
 	season
+	// habits is the season of the habits of members, clock their explaining values.
+	habits season
+	clock  []float64
 	// rows and seconds are what it was learned from.
 	rows    int
 	seconds float64
@@ -82,6 +85,8 @@ type member struct {
 	bias, pace, lean float64
 	// anchor is the prediction without its own past, nil if that says nothing.
 	anchor *anchor
+	// habit is what the time alone makes expected, nil if that says little.
+	habit *anchor
 	// brought is the part of the bias that commands brought about.
 	brought float64
 	// means are the mean residuals now, sums what adds up of them, ratio the
@@ -229,6 +234,7 @@ func fitRelation(t *ticker, group []*point, l *listing, row float64) *relation {
 			}
 		}
 	}
+	r.fitHabits(h, data, settled, row)
 	r.joint = fitJoint(r, calms, row)
 	r.keepSwitches()
 	r.reset()
@@ -624,6 +630,7 @@ func (r *relation) reset() {
 	}
 	r.now, r.residual = make([]float64, d), make([]float64, d)
 	r.explain = make([]float64, r.columns())
+	r.clock = make([]float64, r.habits.columns()+1)
 	r.filled, r.sequence, r.met = 0, 0, 0
 	r.visits = make([]float64, guestColumns*len(r.guests))
 	r.positions = make([]float64, len(r.switches))
@@ -672,6 +679,7 @@ func (r *relation) step(t *ticker) bool {
 	}
 	if judged {
 		explainInto(r.explain, r.now, &r.past, r.visits, r.season, t.start)
+		r.tellTime(t.start)
 		for j := range r.members {
 			f := r.following()
 			if p := r.members[j].point; p.obeying > 0 {
@@ -679,6 +687,9 @@ func (r *relation) step(t *ticker) bool {
 				f = followAtOnce
 			}
 			r.members[j].test(r.explain, r.now[j], f)
+			if r.members[j].habit != nil {
+				r.members[j].testHabit(r.clock, r.now[j], f)
+			}
 		}
 		r.ready = true
 	}

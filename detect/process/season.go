@@ -94,6 +94,14 @@ func (s season) days() string {
 	return strings.Join(days, ", ")
 }
 
+// time says what s is, in words.
+func (s season) time() string {
+	if s.rest != 0 {
+		return "the time of day, the day of the week"
+	}
+	return "the time of day"
+}
+
 // lone tells that nothing explains the only member of r but time and its past.
 func (r *relation) lone() bool { return len(r.members)+len(r.guests) == 1 }
 
@@ -101,10 +109,8 @@ func (r *relation) lone() bool { return len(r.members)+len(r.guests) == 1 }
 func (r *relation) others() string {
 	guests := fmt.Sprintf("%d points of faster paces", len(r.guests))
 	switch others := len(r.members) - 1; {
-	case r.lone() && r.rest != 0:
-		return "the time of day, the day of the week"
 	case r.lone():
-		return "the time of day"
+		return r.time()
 	case len(r.guests) == 0:
 		return fmt.Sprintf("the other %d points", others)
 	case others == 0:

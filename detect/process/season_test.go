@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weir-ics/weir/protocols"
 )
 
 // town is a demand that is read every half hour, with a morning that comes later on
@@ -18,6 +20,8 @@ type town struct {
 	// after that of UTC.
 	rest func(time.Weekday) bool
 	zone time.Duration
+	// related tells that a pressure follows the demand.
+	related bool
 	// as lets a day go as another would, nil as it should.
 	as func(time.Weekday) time.Weekday
 }
@@ -26,6 +30,14 @@ func newTown() *town {
 	x := &town{feed: newFeed([]string{"demand"}, Settings{}), state: 1, t: time.Date(2026, 1, 7, 0, 0, 0, 0, time.UTC).UnixNano(),
 		rest: func(d time.Weekday) bool { return d == time.Saturday || d == time.Sunday }}
 	x.keep = true
+	return x
+}
+
+// newRelatedTown is a town with a pressure that tells all of the demand.
+func newRelatedTown() *town {
+	x := newTown()
+	x.feed = newFeed([]string{"demand", "pressure"}, Settings{})
+	x.keep, x.related = true, true
 	return x
 }
 
@@ -48,7 +60,12 @@ func (x *town) run(days int) {
 			x.state = x.state*6364136223846793005 + 1442695040888963407
 			v += 4 * (float64(x.state>>11)/(1<<53) - 0.5)
 		}
-		x.row(x.t, []float64{math.Round(v*100) / 100})
+		row := []float64{math.Round(v*100) / 100}
+		if x.related {
+			x.state = x.state*6364136223846793005 + 1442695040888963407
+			row = append(row, math.Round(600-2*v+float64(x.state>>11)/(1<<53))/100)
+		}
+		x.row(x.t, row)
 		x.t += int64(30 * time.Minute)
 	}
 }
@@ -164,6 +181,61 @@ func TestTheWeekSurvivesSavingAndLoading(t *testing.T) {
 	}
 	if got, want := fmt.Sprint(y.tickers[0].relations[0].season), fmt.Sprint(x.rested(t)); got != want {
 		t.Errorf("the season %s was loaded as %s", want, got)
+	}
+}
+
+func TestAMondayOnASundayIsToldWhenAllPointsGoAlongWithIt(t *testing.T) {
+	for _, weeks := range []int{3, 10} {
+		x := newRelatedTown()
+		x.learn(7 * weeks)
+		x.run(14 + 3) // to Saturday
+		if n := x.disagreements(); n > 1 {
+			t.Errorf("%d disagreements in two normal weeks after %d", n, weeks)
+		}
+		x.log = nil
+		x.as = func(time.Weekday) time.Weekday { return time.Monday }
+		x.run(2)
+		found := false
+		for _, f := range x.log {
+			if f.Kind == KindCorrelation && !f.Clear && strings.Contains(f.Title, "usually is at such a time") {
+				found = true
+				if f.Severity != protocols.Low || !strings.Contains(f.Explanation, "agrees with the other points") {
+					t.Errorf("it is %s: %s", f.Severity, f.Explanation)
+				}
+			}
+		}
+		if found != (weeks == 10) {
+			t.Errorf("that all points go like a Monday on a weekend is told after %d weeks of learning: %v", weeks, found)
+		}
+	}
+}
+
+func TestHabitsSurviveSavingAndLoading(t *testing.T) {
+	x := newRelatedTown()
+	x.learn(70)
+	saved, err := x.engine.Save()
+	if err != nil {
+		t.Fatal(err)
+	}
+	y := *x
+	y.feed = newFeed([]string{"demand", "pressure"}, Settings{})
+	y.keep, y.frame = true, x.frame
+	if err := y.engine.Load(saved); err != nil {
+		t.Fatal(err)
+	}
+	again, err := y.engine.Save()
+	if err != nil || string(again) != string(saved) {
+		t.Errorf("what is loaded is saved otherwise (error %v)", err)
+	}
+	told := make(map[*town]int)
+	for _, z := range []*town{x, &y} {
+		z.run(3)
+		z.as = func(time.Weekday) time.Weekday { return time.Monday }
+		z.run(2)
+		told[z] = z.disagreements()
+	}
+	if told[x] == 0 || told[x] != told[&y] {
+		t.Errorf("a Monday on a weekend is told %d times, after loading %d times", told[x], told[&y])
 	}
 }
 
