@@ -9,9 +9,11 @@
 //   - each point by itself: its states, its range, how far it moves at once,
 //     how long it rests, how noisy it is, how a counter counts, its quality
 //     flags, the digits of its values ([profile]);
-//   - points together: every point is predicted from the others of its group
-//     and from the recent past, and what is left over is tested over three
-//     horizons, all of it together, and against the others alone ([relation]);
+//   - points together: every point is predicted from the others of its group,
+//     from points of faster paces ([guest]), the recent past and the time of day
+//     and week ([season]), and what is left over is tested over three horizons,
+//     all of it together, against the others alone, and against the time alone
+//     ([relation]);
 //     what holds between a state and a measurement is kept as a readable rule
 //     ([rule]);
 //   - commands: whether the commanded point shows them, whether it changes
