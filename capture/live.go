@@ -220,6 +220,26 @@ func (s *Live) Close() {
 // it for up to the block's time-out.
 func (s *Live) lag() int64 { return int64(2*s.opts.BlockTimeout + 20*time.Millisecond) }
 
+// maxOwed is how long after the end the kernel may take to hand over the packets
+// that it counts as taken in. Its time-out of a block is a few milliseconds, but
+// on a busy machine it may be late.
+const maxOwed = 2 * time.Second
+
+// owed tells that the kernel has packets that it did not hand over yet.
+func (s *Live) owed() bool {
+	for _, r := range s.rings {
+		if passed, dropped := r.counts(); r.taken+dropped < passed {
+			return true
+		}
+	}
+	return false
+}
+
+// over tells that nothing more can come, so long after the taking in ended.
+func (s *Live) over(since time.Duration) bool {
+	return int64(since) > s.lag() && (since > maxOwed || !s.owed())
+}
+
 // maxStepBack is how far the system clock may go back. The watermark does not,
 // so that time-outs wait until the time is what it was.
 const maxStepBack = time.Hour
@@ -259,8 +279,8 @@ func (s *Live) Read(ctx context.Context, b *Batch) error {
 			}
 		}
 		silence := now - s.lag()
-		if !s.stopped.IsZero() && int64(moment.Sub(s.stopped)) > s.lag() {
-			silence = never // nothing more can come
+		if !s.stopped.IsZero() && s.over(moment.Sub(s.stopped)) {
+			silence = never
 		}
 		full := s.merge(b, silence)
 		drained := !full && s.drained()

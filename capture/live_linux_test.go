@@ -221,6 +221,30 @@ func TestLiveWhatWasTakenInIsGivenAfterTheEnd(t *testing.T) {
 	})
 }
 
+func TestLiveTheEndWaitsForWhatTheKernelHandsOverLate(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	eachRing(t, func(t *testing.T, rings int) {
+		src := openTap(t, LiveOptions{Rings: rings, BlockTimeout: 300 * time.Millisecond})
+		src.opts.BlockTimeout = time.Millisecond // so it looks late
+		out := newSender(t, "plant0")
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		const n = 500
+		for port := range uint16(n) {
+			out.send(t, etherBytes(alice, bob, nil, ipBytes(alice, bob, protoUDP, 0, udpBytes(port, 2, "x"))))
+		}
+		e := New(Settings{}, []Handler{&nothing{}})
+		if err := e.Run(ctx, src, nil); err != nil {
+			t.Fatal(err)
+		}
+		if st := e.Stats(); st.Packets != n || st.KernelDropped != 0 {
+			t.Errorf("%d packets of %d, %d dropped", st.Packets, n, st.KernelDropped)
+		}
+	})
+}
+
 func TestLiveNothingIsEverSent(t *testing.T) {
 	if !inNamespace(t) {
 		return

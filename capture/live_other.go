@@ -24,6 +24,7 @@ type ring struct {
 	place uint16
 	left  uint32
 	time  int64
+	taken uint64
 }
 
 func openRings(int, []bpf.RawInstruction, LiveOptions) ([]*ring, error) { return nil, errNotLinux }

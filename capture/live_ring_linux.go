@@ -36,6 +36,7 @@ type ring struct {
 	left   uint32 // packets in it
 	packet uint32 // offset of the next
 	time   int64  // of the next
+	taken  uint64 // packets in all
 	// inBatch tells that the batch being filled has a hold on block; inUse is
 	// how many blocks it holds.
 	inBatch bool
@@ -190,6 +191,7 @@ func (r *ring) take(p *Packet) {
 		p.Wire += 4
 	}
 	r.left--
+	r.taken++
 	r.packet += h.Next_offset
 	r.look()
 }
