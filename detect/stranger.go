@@ -7,10 +7,11 @@ import (
 	"github.com/weir-ics/weir/protocols"
 )
 
-// use is a function that was used.
+// use is a function that was used, and what was found of it.
 type use struct {
 	function uint8
 	sub      int32
+	finding  *Finding
 }
 
 // maxUses caps the functions followed on an unknown link.
@@ -27,7 +28,7 @@ type strange struct {
 	told        uint64
 	functions   []LinkFunction
 	finding     *Finding
-	uses        map[use]*Finding
+	uses        []use // most links have one or two
 	story       story
 	window      int64
 	inWindow    int
@@ -127,11 +128,24 @@ func (st *strange) count(e *seen) {
 	}
 }
 
+// use returns what is known of a function on the link, nil if it was not used.
+func (st *strange) use(function uint8, sub int32) *use {
+	for i := range st.uses {
+		if u := &st.uses[i]; u.function == function && u.sub == sub {
+			return u
+		}
+	}
+	return nil
+}
+
 func (s *Site) strangeRequest(st *strange, e *seen) {
 	st.count(e)
 	command := e.effect.Changes() && (e.role == protocols.RoleRequest || st.finding == nil)
-	u := use{e.function, e.sub}
-	f := st.uses[u]
+	u := st.use(e.function, e.sub)
+	var f *Finding
+	if u != nil {
+		f = u.finding
+	}
 	switch {
 	case st.finding == nil:
 		f = s.meetFinding(st, e)
@@ -142,10 +156,11 @@ func (s *Site) strangeRequest(st *strange, e *seen) {
 		f = st.finding
 	}
 	if e.role == protocols.RoleRequest && len(st.uses) < maxUses {
-		if st.uses == nil {
-			st.uses = map[use]*Finding{}
+		if u == nil {
+			st.uses = append(st.uses, use{function: e.function, sub: e.sub, finding: f})
+		} else {
+			u.finding = f
 		}
-		st.uses[u] = f
 	}
 	again := *f
 	again.Time, again.Start = e.time, e.time

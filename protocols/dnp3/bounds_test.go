@@ -1,7 +1,9 @@
 package dnp3
 
 import (
+	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/weir-ics/weir/protocols"
@@ -185,5 +187,43 @@ func TestADecoderForgetsOnReset(t *testing.T) {
 	ev := r.only(t)
 	if len(ev.kinds) > 0 {
 		t.Errorf("violations %v of the conversation before", ev.kinds)
+	}
+}
+
+// TestAssociationsOfAFloodAreUsedAgainAndKnowNothing lets one connection after
+// the other bring many addresses: their memory is used again, and nothing of what
+// it held is.
+func TestAssociationsOfAFloodAreUsedAgainAndKnowNothing(t *testing.T) {
+	pool := new(Pool)
+	var r recorder
+	var seq uint8
+	flood := func() (octets []byte) {
+		for address := range uint16(100) {
+			h := LinkHeader{Dir: true, Prm: true, Function: LinkUnconfirmedUserData, Source: 1000 + address, Destination: 10}
+			octets = AppendSegments(octets, h, &seq, []byte{0xC0, FunctionRead, 60, 1, 6})
+		}
+		return octets
+	}
+	var before []string
+	for round := range 5 {
+		r.events = nil
+		seq = 0
+		d := NewDecoder(conversation, r.emit, pool)
+		d.Stream(0, protocols.Stamp{Frame: 1}, flood())
+		// The same addresses without a request: a response that nobody asked for.
+		h := LinkHeader{Prm: true, Function: LinkUnconfirmedUserData, Source: 10, Destination: 7}
+		d.Stream(1, protocols.Stamp{Frame: 2}, AppendSegments(nil, h, &seq, []byte{0xC0, FunctionResponse, 0, 0}))
+		var got []string
+		for i := range r.events {
+			got = append(got, fmt.Sprint(r.events[i].Name, r.events[i].kinds, r.events[i].RequestFrame))
+		}
+		if round > 0 && !slices.Equal(got, before) {
+			t.Fatalf("round %d: %v, before %v", round, got, before)
+		}
+		before = got
+		d.Close(protocols.Stamp{})
+		if n := len(pool.associations); n == 0 || n > maxSpareAssociations {
+			t.Fatalf("%d are kept", n)
+		}
 	}
 }

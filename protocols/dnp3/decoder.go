@@ -72,7 +72,8 @@ func (d *Decoder) Reset(conversation protocols.Conversation) {
 	}
 	d.conversation = conversation
 	if len(d.associations) > fewAssociations {
-		// Most connections have one: do not keep a flood's memory for them.
+		// Most connections have one: leave a flood's memory to who needs it.
+		d.pool.keep(d.associations[fewAssociations:])
 		d.associations = append([]*association(nil), d.associations[:fewAssociations]...)
 	}
 	d.associations = d.associations[:0]
@@ -184,11 +185,11 @@ func (d *Decoder) newAssociation() *association {
 		if n < cap(d.associations) { // left by Reset
 			d.associations = d.associations[:n+1]
 			if d.associations[n] == nil {
-				d.associations[n] = new(association)
+				d.associations[n] = d.pool.association()
 			}
 			return d.associations[n]
 		}
-		a := new(association)
+		a := d.pool.association()
 		d.associations = append(d.associations, a)
 		return a
 	}

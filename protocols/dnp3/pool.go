@@ -21,6 +21,7 @@ type Pool struct {
 	header          LinkHeader
 	frame           []byte
 	spare           [][]byte
+	associations    []*association // that no decoder uses
 	pending         int
 }
 
@@ -41,4 +42,26 @@ func (p *Pool) give(b []byte) {
 	if cap(b) <= 2*StandardFragment && len(p.spare) < most {
 		p.spare = append(p.spare, b)
 	}
+}
+
+// maxSpareAssociations bounds the associations kept for use again.
+const maxSpareAssociations = maxAssociations
+
+// association returns memory for an association, with whatever was in it.
+func (p *Pool) association() *association {
+	if n := len(p.associations); n > 0 {
+		a := p.associations[n-1]
+		p.associations = p.associations[:n-1]
+		return a
+	}
+	return new(association)
+}
+
+// keep takes associations that are no longer used.
+func (p *Pool) keep(all []*association) {
+	all = all[:min(len(all), maxSpareAssociations-len(p.associations))]
+	for _, a := range all {
+		a.files = nil // may be large
+	}
+	p.associations = append(p.associations, all...)
 }
