@@ -79,31 +79,30 @@ func (s *Store) addReported(b *batch, values []detect.Sample) {
 		s.report.Lost.Values += uint64(len(values))
 		return
 	}
-	single := 0 // values from here up to i belong to no group
+	s.singles = s.singles[:0] // those of the values before that belong to no group
 	for i := 0; i < len(values); {
 		sb := s.bufOf(values[i].Series)
 		if sb == nil || sb.refused {
 			s.report.Lost.Values++
-			s.learn(values[single:i])
+			s.learn()
 			i++
-			single = i
 			continue
 		}
 		if g := sb.groupOf(values[i:]); g != nil {
-			s.learn(values[single:i])
+			s.learn()
 			s.addReadings(b, g, values[i:][:len(g.members)])
 			i += len(g.members)
 			s.near = g.members[len(g.members)-1]
-			single = i
 			continue
 		}
 		if sb.alone == nil {
 			sb.alone = s.newGroup(sb)
 		}
+		s.singles = append(s.singles, sb)
 		s.addReadings(b, sb.alone, values[i:i+1])
 		i++
 	}
-	s.learn(values[single:])
+	s.learn()
 }
 
 // groupOf finds the group that values begin with.
@@ -123,28 +122,28 @@ next:
 	return nil
 }
 
-// learn remembers that values came one after the other, and makes groups of them
-// when they do for the second time, and their series have their rows: only then is
-// it known who are neighbours.
-func (s *Store) learn(values []detect.Sample) {
-	if len(values) < 2 {
+// learn remembers that the singles came one after the other, and makes groups of
+// them when they do for the second time, and have their rows: only then is it known
+// who are neighbours.
+func (s *Store) learn() {
+	members := s.singles
+	s.singles = s.singles[:0]
+	if len(members) < 2 {
 		return
 	}
-	hash := uint64(len(values))
-	for i := range values {
-		hash = (hash ^ uint64(s.bufOf(values[i].Series).number)) * 1099511628211
+	hash := uint64(len(members))
+	for _, m := range members {
+		hash = (hash ^ uint64(m.number)) * 1099511628211
 	}
-	first := s.bufOf(values[0].Series)
-	if first.candidate != hash {
-		first.candidate = hash
+	if members[0].candidate != hash {
+		members[0].candidate = hash
 		return
 	}
-	if over(s.members+len(values), maxShare*len(s.series)) {
+	if over(s.members+len(members), maxShare*len(s.series)) {
 		return
 	}
-	members := make([]*seriesBuf, len(values))
-	for i := range values {
-		if members[i] = s.bufOf(values[i].Series); members[i].row <= 0 {
+	for _, m := range members {
+		if m.row <= 0 {
 			return
 		}
 	}

@@ -41,6 +41,7 @@ type Store struct {
 	series  map[*detect.Series]*seriesBuf
 	names   map[string]*seriesBuf // of counters
 	near    *seriesBuf            // the last that was looked up
+	singles []*seriesBuf          // of the message in work
 	numbers uint64                // of groups there were
 	members int                   // of groups that are known
 	// epoch is the number of times that all was said anew, epochOctets what was
