@@ -187,8 +187,9 @@ func problem(path string, err error) string {
 }
 
 // forceInterval is the longest that commits of values alone are not forced to the
-// disk: a power cut undoes no more.
-const forceInterval = 30 * time.Second
+// disk. A sensor that has nothing else to commit forces each; a replay, which has
+// many a second, does not wait for the disk each time.
+const forceInterval = 5 * time.Second
 
 // commit writes b and does what a asks in one transaction: all or nothing.
 func (s *Store) commit(ctx context.Context, b *batch, a *ask) error {
@@ -298,6 +299,11 @@ func (w *writer) batch(ctx context.Context, s *Store, b *batch) error {
 	}
 	for _, c := range b.counters {
 		if _, err := w.putCounter.ExecContext(ctx, c.Name, int64(min(c.Value, math.MaxInt64)), b.counterClock); err != nil {
+			return err
+		}
+	}
+	if b.status != "" {
+		if err := mark(ctx, w.c, "status", b.status); err != nil {
 			return err
 		}
 	}

@@ -10,11 +10,12 @@
 //
 // A process that is killed loses what it had not committed: at most
 // [Options.CommitInterval] of alerts and [Options.SampleInterval] of values. A
-// power cut can undo commits of values of the last half minute as well, because
-// those are forced to the disk (SQLite's synchronous = FULL) only that often, to
-// spare flash; the others are in its journal in order (NORMAL, in WAL mode). A
-// commit that holds an alert, an acknowledgement or a baseline is forced to the
-// disk before it counts as kept, with all before it. Neither damages the file.
+// power cut can undo the commits of values of some seconds more, because not each
+// is forced to the disk (SQLite's synchronous = FULL), but one each five seconds;
+// the others are in its journal in order (NORMAL, in WAL mode). So ten seconds of
+// values are the most that is lost. A commit that holds an alert, an
+// acknowledgement or a baseline is forced to the disk before it counts as kept,
+// with all before it. Neither damages the file.
 //
 // # What is bounded
 //

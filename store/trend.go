@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"net/netip"
 	"slices"
@@ -490,13 +491,19 @@ func (s *Store) Commands(ctx context.Context, id string, from, to int64, limit i
 	return out, err
 }
 
-// SetStatus keeps what the sensor is doing.
-func (s *Store) SetStatus(ctx context.Context, st detect.Status) error {
+// SetStatus keeps what the sensor is doing, with the next commit of values.
+func (s *Store) SetStatus(_ context.Context, st detect.Status) error {
 	body, err := json.Marshal(st)
 	if err != nil {
 		return err
 	}
-	return s.ask(ctx, ask{do: func(ctx context.Context, c *sql.Conn) error { return mark(ctx, c, "status", string(body)) }})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return fmt.Errorf("store %s is closed", s.path)
+	}
+	s.pending.status = string(body)
+	return nil
 }
 
 // Status returns what the sensor said last that it is doing; the zero Status if

@@ -27,6 +27,7 @@ type batch struct {
 	commands     []command
 	counters     []detect.Counter
 	counterClock int64
+	status       string // empty if it was not said anew
 	counts       Counts
 	octets       int
 }
@@ -45,7 +46,7 @@ func (b *batch) reset() {
 }
 
 func (b *batch) empty() bool {
-	return b.counts == Counts{} && b.counters == nil && len(b.touched) == 0
+	return b.counts == Counts{} && b.counters == nil && b.status == "" && len(b.touched) == 0
 }
 
 type linkKey struct {
