@@ -90,3 +90,51 @@ func BenchmarkPlainPoints(b *testing.B) {
 		runtime.KeepAlive(e)
 	}
 }
+
+// BenchmarkPointsOfTwoPaces is the cost of a second of 4,000 points of which half
+// are polled every second and half every five, which the others help to explain.
+func BenchmarkPointsOfTwoPaces(b *testing.B) {
+	const n = 2_000
+	e, fast := site(n, Settings{})
+	slow := make([]*detect.Series, n)
+	for i := range slow {
+		slow[i] = &detect.Series{Table: &detect.Table{Device: netip.AddrFrom4([4]byte{10, 1, byte(i / 50 / 256), byte(i / 50)}), Proto: protocols.ProtoModbus,
+			Unit: 1, Kind: protocols.KindHoldingRegister}, Index: uint32(i % 50), Label: &detect.Label{Type: "uint16"}}
+	}
+	at, frame := int64(0), uint64(1)<<32
+	row := func() {
+		at++
+		fast()
+		if at%5 != 0 {
+			return
+		}
+		for i, x := range slow {
+			frame++
+			// What the fast ones do (see site), with noise of its own.
+			v := 500 + 80*math.Sin(float64(at)/float64(20+i/50))*float64(1+i%5) + 20*dither(i, int(at))
+			now := at*1e9 + 5e8 + int64(i)*1e4
+			s := detect.Sample{Series: x, Time: now, Clock: now, Frame: frame, Access: protocols.AccessReport, Value: math.Round(v)}
+			e.Observe(&s)
+		}
+	}
+	for range 1500 {
+		row()
+	}
+	e.Watch(1501e9)
+	row()
+	guests := 0
+	for _, t := range e.tickers {
+		for _, r := range t.relations {
+			guests += len(r.guests)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		row()
+	}
+	b.ReportMetric(100*b.Elapsed().Seconds()/float64(b.N), "%core")
+	if guests == 0 {
+		b.Error("no point of the faster pace explains any of the slower")
+	}
+	b.ReportMetric(float64(guests), "guests")
+}
