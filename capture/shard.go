@@ -23,6 +23,8 @@ type shard struct {
 	g      datagram // of the packet
 	key    flowKey  // and its conversation's
 	notice Notice
+
+	touched byte
 }
 
 // limits are a shard's parts.

@@ -80,6 +80,9 @@ func (s *shard) tcp(p *Packet, vlan uint16) verdict {
 		d = c.way(swapped)
 	}
 	s.touch(c, d, p)
+	if r := c.half[d].recent; r != nil {
+		s.touched += r.touch(c.half[d].next)
+	}
 	s.seen(p, &c.half[d])
 
 	if flags&flagACK != 0 && flags&flagSYN == 0 {
