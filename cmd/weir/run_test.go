@@ -2,20 +2,26 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/weir-ics/weir/detect"
+	"github.com/weir-ics/weir/protocols"
 )
 
-func TestWhatIsApprovedWhileTheSensorRunsOutlivesItsEnd(t *testing.T) {
+// learnedSensor is a sensor that has learned for ten minutes, its baseline and the alerts
+// of then in a directory.
+func learnedSensor(t *testing.T) (s *sensor, path func(name string) string, must func(args ...string)) {
+	t.Helper()
 	dir := t.TempDir()
-	path := func(name string) string { return filepath.Join(dir, name) }
-	must := func(args ...string) {
+	path = func(name string) string { return filepath.Join(dir, name) }
+	must = func(args ...string) {
 		t.Helper()
 		if _, stderr, status := weir(args...); status != 0 {
 			t.Fatalf("weir %v: %s", args, stderr)
@@ -38,8 +44,11 @@ func TestWhatIsApprovedWhileTheSensorRunsOutlivesItsEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &sensor{config: c, log: slog.New(slog.NewTextHandler(io.Discard, nil)), pipeline: p, learned: true}
+	return &sensor{config: c, log: slog.New(slog.NewTextHandler(io.Discard, nil)), pipeline: p, learned: true}, path, must
+}
 
+func TestWhatIsApprovedWhileTheSensorRunsOutlivesItsEnd(t *testing.T) {
+	s, path, must := learnedSensor(t)
 	must("baseline", "approve", path("plant.json"), firstAlert(t, path("alerts.jsonl")), "--alerts", path("alerts.jsonl"), "--why", "work order 4711")
 	if err := s.saveLearned(); err != nil {
 		t.Fatal(err)
@@ -50,6 +59,31 @@ func TestWhatIsApprovedWhileTheSensorRunsOutlivesItsEnd(t *testing.T) {
 	}
 	if len(b.Decisions) != 1 || b.Decisions[0].Why != "work order 4711" {
 		t.Errorf("the baseline holds the decisions %+v", b.Decisions)
+	}
+}
+
+func TestAPointThatLearnedLaterIsSavedOnceADay(t *testing.T) {
+	s, path, _ := learnedSensor(t)
+	added := &detect.Series{Table: &detect.Table{Device: netip.MustParseAddr("10.20.1.99"), Proto: protocols.ProtoModbus, Unit: 1, Kind: protocols.KindHoldingRegister}, Index: 4711, Label: new(detect.Label)}
+	at := int64(1_900_000_000e9)
+	for i := range 700 {
+		now := at + int64(i)*1e9
+		s.pipeline.process.Observe(&detect.Sample{Series: added, Time: now, Clock: now, Frame: uint64(i + 1), Access: protocols.AccessReport, Value: 7})
+	}
+	s.saveLater(at)
+	b, err := readBaseline(path("plant.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(b.Sections[laterSection], []byte(`"index":4711`)) || bytes.Contains(b.Sections[processSection], []byte("10.20.1.99")) {
+		t.Errorf("what was learned later is not saved apart: %s", b.Sections[laterSection])
+	}
+	if err := os.Remove(path("plant.json")); err != nil {
+		t.Fatal(err)
+	}
+	s.saveLater(at + saveLaterEvery)
+	if _, err := os.Stat(path("plant.json")); err == nil {
+		t.Error("it is saved again though nothing was learned since")
 	}
 }
 

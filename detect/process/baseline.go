@@ -567,7 +567,7 @@ func (l *loader) restore(s *savedPoint) error {
 		l.same.keep(p.profile)
 	}
 	if s.Since > 0 {
-		p.own().late = &late{since: s.Since, learned: true}
+		p.tie().late = &late{since: s.Since, learned: true}
 	} else {
 		e.learned = max(e.learned, int64(s.Seconds*1e9))
 	}

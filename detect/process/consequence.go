@@ -351,7 +351,7 @@ func (k *consequence) within(o *consequence) bool {
 
 // connect makes the effect know of k. It tells whether there was room.
 func (e *Engine) connect(k *consequence) bool {
-	n, end := 0, &k.effect.own().follows
+	n, end := 0, &k.effect.tie().follows
 	for *end != nil {
 		n, end = n+1, &(*end).next
 	}

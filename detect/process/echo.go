@@ -120,7 +120,7 @@ func (x *echoes) groupOf(d netip.Addr) *echoGroup {
 		g.movers = append(g.movers, p)
 		if x.lone < maxLone {
 			x.lone++
-			p.own().lone = new(lone)
+			p.tie().lone = new(lone)
 		}
 	}
 	g.nOwn = len(x.own[d])

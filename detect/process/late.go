@@ -33,7 +33,7 @@ const lateRows = 4096
 
 // lateFrom begins the learning of a late point with its first report.
 func (e *Engine) lateFrom(p *point, at int64) {
-	p.own().late = &late{since: at, until: at + e.learned, every: 1}
+	p.tie().late = &late{since: at, until: at + e.learned, every: 1}
 }
 
 // learnLate takes in a report of a point that is learning late, and ends its

@@ -100,8 +100,13 @@ type rare struct {
 	relation *relation
 	member   int16
 	alarms   []condition
-	// follows is the first of what it is the effect of: a list, because all this is
-	// in one cache line.
+	*ties
+}
+
+// ties are what points have that have to do with commands, or came late: it is
+// noTies until tie is asked to make it, because fewer still have any of it.
+type ties struct {
+	// follows is the first of what it is the effect of.
 	follows *consequence
 	// prompted are the values that it only came to after a command.
 	prompted *prompt
@@ -111,8 +116,11 @@ type rare struct {
 	late *late
 }
 
+// noTies stands for that of all points that have none. It is never written.
+var noTies = new(ties)
+
 // noRare stands for that of all points that have none. It is never written.
-var noRare = new(rare)
+var noRare = &rare{ties: noTies}
 
 func (e *Engine) newPoint(s *detect.Series) *point {
 	p := &point{series: s, rare: noRare, from: e.last}
@@ -135,14 +143,26 @@ func (p *point) classify() {
 // own is what p has of the rare, to be written.
 func (p *point) own() *rare {
 	if p.rare == noRare {
-		p.rare = new(rare)
+		p.rare = &rare{ties: noTies}
 	}
 	return p.rare
 }
 
+// tie is what p has of the ties, to be written.
+func (p *point) tie() *ties {
+	if p.own().ties == noTies {
+		p.ties = new(ties)
+	}
+	return p.ties
+}
+
 // shed lets go of the rare if there is nothing in it any more.
 func (p *point) shed() {
-	if r := p.rare; r.gaps == nil && r.commands == nil && r.replay == nil && r.covert == nil && r.relation == nil && len(r.alarms) == 0 && r.follows == nil && r.prompted == nil && r.lone == nil && r.late == nil {
+	r := p.rare
+	if r.ties != noTies && *r.ties == (ties{}) {
+		r.ties = noTies
+	}
+	if r.gaps == nil && r.commands == nil && r.replay == nil && r.covert == nil && r.relation == nil && len(r.alarms) == 0 && r.ties == noTies {
 		p.rare = noRare
 	}
 }

@@ -66,7 +66,7 @@ func (e *Engine) learnPrompt(p *point, s *detect.Sample) {
 		}
 		e.nPrompts++
 		x = &prompt{value: s.Value, next: p.prompted}
-		p.own().prompted = x
+		p.tie().prompted = x
 	}
 	x.n++
 	x.longest, x.cause = max(x.longest, s.Time-o.last), o.to
@@ -87,7 +87,7 @@ func (e *Engine) fitPrompts() {
 				e.nPrompts++
 			}
 		}
-		p.own().prompted = kept
+		p.tie().prompted = kept
 		p.shed()
 	}
 }
@@ -190,7 +190,7 @@ func (l *loader) prompt() error {
 			}
 			if cause := l.engine.points.get(key); cause != nil && p.profile.nature == natureState && l.engine.nPrompts < maxConsequences {
 				l.engine.nPrompts++
-				p.own().prompted = &prompt{s.Value, s.N, s.Longest, cause, p.prompted}
+				p.tie().prompted = &prompt{s.Value, s.N, s.Longest, cause, p.prompted}
 			}
 		}
 	}

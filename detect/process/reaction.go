@@ -49,7 +49,7 @@ func (e *Engine) fitEchoes() {
 	*x = echoes{}
 	for _, p := range e.order {
 		if p.lone != nil {
-			p.own().lone = nil
+			p.tie().lone = nil
 			p.shed()
 		}
 	}

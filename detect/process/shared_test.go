@@ -8,7 +8,7 @@ import (
 // unwritten makes sure that what points share was not written by one of them.
 func unwritten(t *testing.T) {
 	t.Helper()
-	if noRare.gaps != nil || noRare.commands != nil || noRare.replay != nil || noRare.covert != nil || noRare.alarms != nil || noRare.follows != nil {
+	if noRare.gaps != nil || noRare.commands != nil || noRare.replay != nil || noRare.covert != nil || noRare.alarms != nil || noRare.ties != noTies || *noTies != (ties{}) {
 		t.Errorf("what all points have in common became %+v", noRare)
 	}
 	if *still != (motion{nStates: 1, whole: true, resolution: math.Inf(1)}) {
