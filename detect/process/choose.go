@@ -35,7 +35,7 @@ const (
 // in n rows.
 func (p *point) eligible(c *column, n int) bool {
 	switch {
-	case c.values == nil, c.refused, len(c.values)-c.from < 3*n/4:
+	case c.moved == nil, c.refused, c.moved.len()-int(c.from) < 3*n/4:
 		return false
 	case p.profile.nature == natureCounter, p.profile.nature == natureUnknown && p.tally.nStates > maxStates:
 		return false
@@ -97,12 +97,12 @@ func (c *candidate) series(h *history) (last, mean []float64) {
 	n := len(h.times)
 	last, mean = make([]float64, n), make([]float64, n)
 	for i := range n {
-		last[i] = c.last.at(max(i, min(c.last.from, n-1)))
+		last[i] = c.last.at(max(i, min(int(c.last.from), n-1)))
 		if c.coarse {
 			mean[i] = (last[i] + last[max(i-1, 0)]) / 2
 			continue
 		}
-		mean[i] = c.mean.at(max(i, min(c.mean.from, n-1)))
+		mean[i] = c.mean.at(max(i, min(int(c.mean.from), n-1)))
 	}
 	return last, mean
 }

@@ -340,8 +340,8 @@ func TestHistoryStaysWithinItsBudgetAndCoversAllOfLearning(t *testing.T) {
 	x := newScene(Settings{HistoryBytes: 4 * 6 * 600})
 	x.run(5000)
 	h := &x.engine.tickers[0].history
-	if h.room.columns*len(h.times)*4 > 4*6*600+4*6*blockRows {
-		t.Errorf("%d rows of %d columns are kept", len(h.times), h.room.columns)
+	if h.room.width*len(h.times) > 4*6*600+4*6*blockRows {
+		t.Errorf("%d rows of %d octets are kept", len(h.times), h.room.width)
 	}
 	if x.engine.Stats().Thinned == 0 {
 		t.Error("nothing was thinned")

@@ -175,12 +175,13 @@ func settled(t *tally) bool {
 
 // series returns the values of a column, oldest first.
 func (c *column) series() []float64 {
-	if c.values == nil {
+	if c.moved == nil {
 		return nil
 	}
-	out := make([]float64, 0, len(c.values))
-	for _, v := range c.values[min(c.from, len(c.values)):] {
-		out = append(out, float64(v))
+	n := c.moved.len()
+	out := make([]float64, 0, n)
+	for i := int(c.from); i < n; i++ {
+		out = append(out, c.moved.at(i))
 	}
 	return out
 }

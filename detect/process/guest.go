@@ -96,7 +96,7 @@ func (e *Engine) welcome(t *ticker, p *point) *candidate {
 		from++
 	}
 	first := float32(p.tally.states[0])
-	c := &candidate{visitor: visitor{point: p}, before: p.value, last: column{only: first, from: from}, mean: column{only: first, from: from}}
+	c := &candidate{visitor: visitor{point: p}, before: p.value, last: column{only: first, from: int32(from)}, mean: column{only: first, from: int32(from)}}
 	t.history.candidates = append(t.history.candidates, c)
 	p.ticker.away = append(p.ticker.away, &c.visitor)
 	e.visits++
@@ -208,7 +208,7 @@ func (e *Engine) retypeCandidates(p *point, parts []*point, decode func([]uint16
 			}
 			return gone
 		})
-		if decoded && e.room.open() {
+		if decoded && e.room.open(out.moved.width()) {
 			c := e.welcome(t, p)
 			c.coarse, c.last = true, out
 		}
@@ -218,10 +218,10 @@ func (e *Engine) retypeCandidates(p *point, parts []*point, decode func([]uint16
 // decode makes a column of those of the registers that it is made of. It tells
 // whether there was anything to decode.
 func (c *column) decode(h *history, parts []*column, decode func([]uint16) float64) bool {
-	c.values = make([]float32, len(h.times))
+	out := make([]float32, len(h.times))
 	var r [4]uint16
 	known := false
-	for i := range c.values {
+	for i := range out {
 		whole := true
 		for k, o := range parts {
 			v := o.at(i)
@@ -231,14 +231,14 @@ func (c *column) decode(h *history, parts []*column, decode func([]uint16) float
 		v := decode(r[:len(parts)])
 		switch {
 		case whole && !math.IsNaN(v) && !math.IsInf(v, 0):
-			c.values[i] = float32(v)
+			out[i] = float32(v)
 			known = true
 		case known:
-			c.values[i] = c.values[i-1]
+			out[i] = out[i-1]
 		default:
-			c.values[i] = float32(math.NaN())
-			c.from = i + 1
+			c.from = int32(i) + 1
 		}
 	}
+	c.moved = valuesOf(out)
 	return known
 }

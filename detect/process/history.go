@@ -22,51 +22,53 @@ type history struct {
 	writes bool
 }
 
-// room is what the histories of all tickers share: octets, and the columns that
-// hold values. refused is how many columns found none.
+// room is what the histories of all tickers share: octets. width is how many of
+// them a row of all columns takes. refused is how many columns found none.
 type room struct {
-	budget, maxRows  int
-	columns, refused int
+	budget, maxRows int
+	width, refused  int
 }
 
-// fewestRows is how many rows a history has room for at least. Half of them are
-// enough for a relation (settleRows), after the other half was given up.
-const fewestRows = 4 * blockRows
+// fewestRows is how many rows a history has room for at least. Two of its three
+// blocks, which stay when every second one is given up, are enough for a relation
+// (settleRows).
+const fewestRows = 3 * blockRows
 
-// open tells whether there is room for the values of one more column.
-func (r *room) open() bool {
-	if r.columns >= max(r.budget/(4*fewestRows), 1) {
+// open tells whether there is room for values that take so many octets more in
+// each row.
+func (r *room) open(width int) bool {
+	if r.width > 0 && (r.width+width)*fewestRows > r.budget {
 		r.refused++
 		return false
 	}
-	r.columns++
+	r.width += width
 	return true
 }
 
 // release gives back the room of a column that is let go.
 func (r *room) release(c *column) {
-	if c.values != nil {
-		r.columns--
+	if c.moved != nil {
+		r.width -= c.moved.width()
 	}
 }
 
 // rows is how many rows there is room for.
 func (r *room) rows() int {
 	n := r.maxRows
-	if r.columns > 0 {
-		n = min(n, r.budget/(4*r.columns))
+	if r.width > 0 {
+		n = min(n, r.budget/r.width)
 	}
 	return max(n, fewestRows)
 }
 
-// column holds the values of one point. While the point has only ever had one
-// value, values is nil.
+// column is what one point was in each row. While it has only ever had one value,
+// moved is nil.
 type column struct {
-	values []float32
-	// only is the value of a column without values; from is the first row it
+	moved *values
+	// only is the value of a column that never moved; from is the first row it
 	// was there in.
 	only    float32
-	from    int
+	from    int32
 	dropped bool
 	// up and down are how many times it is seen to switch either way, as far as that
 	// is counted (see held).
@@ -76,7 +78,7 @@ type column struct {
 }
 
 func (h *history) join(value float64) {
-	h.columns = append(h.columns, column{only: float32(value), from: len(h.times)})
+	h.columns = append(h.columns, column{only: float32(value), from: int32(len(h.times))})
 }
 
 func (h *history) drop(i int) {
@@ -116,31 +118,30 @@ func (c *column) put(r *room, n int, v float32) {
 	if c.refused {
 		return
 	}
-	if c.values == nil {
+	if c.moved == nil {
 		if v == c.only {
 			return
 		}
-		if n == c.from {
+		if n == int(c.from) {
 			c.only = v
 			return
 		}
-		if !r.open() {
+		narrow := isNarrow(c.only) && isNarrow(v)
+		if !r.open(width(narrow)) {
 			c.refused = true
 			return
 		}
-		c.values = make([]float32, n, n+blockRows)
-		for k := range c.values {
-			c.values[k] = c.only
-			if k < c.from {
-				c.values[k] = float32(math.NaN())
-			}
+		c.moved = newValues(narrow, c.only, n)
+	}
+	if c.moved.narrow != nil && !isNarrow(v) {
+		if !r.open(wideValue - narrowValue) {
+			r.release(c)
+			c.moved, c.refused = nil, true
+			return
 		}
+		c.moved.widen()
 	}
-	if len(c.values) == cap(c.values) {
-		// As much as is sure to be needed, and not twice as much.
-		c.values = append(make([]float32, 0, n+max(blockRows, n/4)), c.values...)
-	}
-	c.values = append(c.values, v)
+	c.moved.add(v)
 }
 
 // thin gives up every second block, but for those that are held on to.
@@ -167,19 +168,12 @@ func (h *history) thin(t *ticker) {
 
 // thin gives up the rows that are not kept.
 func (c *column) thin(keep func(row int) bool) {
-	k := 0
-	for r := range c.values {
-		if keep(r) {
-			c.values[k] = c.values[r]
-			k++
-		}
+	if y := c.moved; y != nil {
+		y.narrow, y.wide = thinned(y.narrow, keep), thinned(y.wide, keep)
 	}
-	if c.values != nil {
-		c.values = c.values[:k]
-	}
-	from := 0
+	from := int32(0)
 	for r := range c.from {
-		if keep(r) {
+		if keep(int(r)) {
 			from++
 		}
 	}
@@ -188,11 +182,11 @@ func (c *column) thin(keep func(row int) bool) {
 
 // at returns the value of a column in a row, NaN before it was there.
 func (c *column) at(row int) float64 {
-	if c.values == nil {
-		if row < c.from {
-			return math.NaN()
-		}
+	if row < int(c.from) {
+		return math.NaN()
+	}
+	if c.moved == nil {
 		return float64(c.only)
 	}
-	return float64(c.values[row])
+	return c.moved.at(row)
 }

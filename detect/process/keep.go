@@ -32,10 +32,10 @@ const (
 // that are held on to.
 func (r *room) even() int {
 	n := r.rows()
-	if n < heldRows || r.columns == 0 {
+	if n < heldRows || r.width == 0 {
 		return n
 	}
-	return min(n, r.budget/(4*r.columns)*heldPart/(heldPart+1))
+	return min(n, r.budget/r.width*heldPart/(heldPart+1))
 }
 
 func (r *room) rare() int {
@@ -56,15 +56,16 @@ func (p *point) switches() bool {
 func (h *history) examples(t *ticker, lo, hi int, count bool) (rare, more bool) {
 	for i := range h.columns {
 		c := &h.columns[i]
-		if c.values == nil || !t.points[i].switches() {
+		if c.moved == nil || !t.points[i].switches() {
 			continue
 		}
-		for k := max(lo, c.from+1, 1); k < hi; k++ {
-			if c.values[k] == c.values[k-1] || h.sequences[k] != h.sequences[k-1]+1 {
+		for k := max(lo, int(c.from)+1, 1); k < hi; k++ {
+			was, is := c.at(k-1), c.at(k)
+			if is == was || h.sequences[k] != h.sequences[k-1]+1 {
 				continue
 			}
 			n := &c.down
-			if c.values[k] > c.values[k-1] {
+			if is > was {
 				n = &c.up
 			}
 			if *n < enoughExamples {
@@ -112,10 +113,10 @@ func (h *history) cut(n int) {
 }
 
 func (c *column) cut(n int) {
-	if c.values != nil {
-		c.values = c.values[:n]
+	if c.moved != nil {
+		c.moved.cut(n)
 	}
-	c.from = min(c.from, n)
+	c.from = min(c.from, int32(n))
 }
 
 // stay tells which blocks stay when only every h.every-th does, but for those that

@@ -26,7 +26,7 @@ func switching(rows, seldom int, s Settings) (*history, *column) {
 // switched counts how often a column is seen to switch.
 func (h *history) switched(c *column) (n int) {
 	for i := 1; i < len(h.times); i++ {
-		if h.sequences[i] == h.sequences[i-1]+1 && c.values[i] != c.values[i-1] {
+		if h.sequences[i] == h.sequences[i-1]+1 && c.at(i) != c.at(i-1) {
 			n++
 		}
 	}

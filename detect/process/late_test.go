@@ -221,11 +221,11 @@ func TestLateLearningStaysWithinItsBounds(t *testing.T) {
 		t.Error("late points without room are not counted")
 	}
 	for _, p := range x.engine.order {
-		if p.late != nil && (p.late.column.values != nil || p.tally != nil) {
+		if p.late != nil && (p.late.column.moved != nil || p.tally != nil) {
 			t.Errorf("%s keeps what it learned from", p.name())
 		}
 	}
-	if x.engine.lateRoom.columns != 0 {
-		t.Errorf("%d columns are never given back", x.engine.lateRoom.columns)
+	if x.engine.lateRoom.width != 0 {
+		t.Errorf("%d octets a row are never given back", x.engine.lateRoom.width)
 	}
 }

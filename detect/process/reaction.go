@@ -285,7 +285,7 @@ func eachWindow(q *point, delay int64, step int, gate *point, is float64, f func
 	y := &h.columns[q.column]
 	rows := int(math.Round(float64(delay) / float64(t.interval)))
 	n := len(h.times) - rows
-	if rows < 1 || n < 1 || y.values == nil {
+	if rows < 1 || n < 1 || y.moved == nil {
 		return
 	}
 	var g *column

@@ -254,7 +254,7 @@ func standardise(r *relation, h *history, group []*point) [][]float64 {
 		for i := range x {
 			x[i] = c.at(i)
 			if math.IsNaN(x[i]) {
-				x[i] = c.at(min(c.from, n-1))
+				x[i] = c.at(min(int(c.from), n-1))
 			}
 		}
 		m := member{point: p}

@@ -58,15 +58,15 @@ func (r *relation) occurrencesOf(h *history) []occurrences {
 	var out []occurrences
 	for s, p := range r.switches {
 		c := &h.columns[p.column]
-		if c.values == nil {
+		if c.moved == nil {
 			continue
 		}
 		down, up := occurrences{kind: 2 * s}, occurrences{kind: 2*s + 1}
-		for i := c.from + 1; i < len(h.times); i++ {
+		for i := int(c.from) + 1; i < len(h.times); i++ {
 			if h.sequences[i] != h.sequences[i-1]+1 {
 				continue
 			}
-			switch was, is := c.values[i-1], c.values[i]; {
+			switch was, is := c.at(i-1), c.at(i); {
 			case is > was:
 				up.rows = append(up.rows, i)
 			case is < was:
@@ -187,22 +187,22 @@ func (r *relation) staysOf(h *history, interval int64, data learned) []stays {
 	var out []stays
 	for s, p := range r.switches {
 		c := &h.columns[p.column]
-		if c.values == nil || p.tally.nStates != 2 {
+		if c.moved == nil || p.tally.nStates != 2 {
 			continue
 		}
-		high := float32(math.Max(p.tally.states[0], p.tally.states[1]))
+		high := float64(float32(math.Max(p.tally.states[0], p.tally.states[1])))
 		both := [2]stays{{kind: 2 * s}, {kind: 2*s + 1}}
 		var since int64 // when it was switched, 0 if that is not known
 		was := -1
-		for row := c.from; row < len(h.times); row++ {
+		for row := int(c.from); row < len(h.times); row++ {
 			is := 0
-			if c.values[row] == high {
+			if c.at(row) == high {
 				is = 1
 			}
 			if is != was {
 				both[is].n++
 				since = 0
-				if row > c.from && h.sequences[row] == h.sequences[row-1]+1 {
+				if row > int(c.from) && h.sequences[row] == h.sequences[row-1]+1 {
 					since = h.times[row]
 				}
 			}

@@ -75,7 +75,7 @@ func (p *point) retype(t *ticker, parts []*point, decode func([]uint16) float64)
 	for _, o := range parts {
 		recorded = recorded && !h.columns[o.column].refused
 	}
-	c := column{values: make([]float32, len(h.times))}
+	var c column
 	t.sit(p)
 	p.paced, p.regular, p.interval = first.paced, first.regular, first.interval
 	was := t.seats[first.column]
@@ -87,7 +87,7 @@ func (p *point) retype(t *ticker, parts []*point, decode func([]uint16) float64)
 			t.seen++
 		}
 	}
-	if !recorded || !h.room.open() {
+	if !recorded {
 		// That it moves is all that is known of it.
 		m := motionFrom(p.value, first.tally.first)
 		m.nStates = maxStates + 1
@@ -98,7 +98,8 @@ func (p *point) retype(t *ticker, parts []*point, decode func([]uint16) float64)
 	}
 	var r [4]uint16
 	constant := true
-	for i := range c.values {
+	out := make([]float32, len(h.times))
+	for i := range out {
 		known := true
 		for k, o := range parts {
 			v := h.columns[o.column].at(i)
@@ -107,23 +108,26 @@ func (p *point) retype(t *ticker, parts []*point, decode func([]uint16) float64)
 		}
 		v := decode(r[:len(parts)])
 		if !known || math.IsNaN(v) || math.IsInf(v, 0) {
-			c.values[i] = float32(math.NaN())
-			if c.from == i {
-				c.from = i + 1
+			if int(c.from) == i {
+				c.from = int32(i) + 1
 			} else {
-				c.values[i] = c.values[i-1]
+				out[i] = out[i-1]
 			}
 			continue
 		}
-		c.values[i] = float32(v)
-		constant = constant && (i == c.from || c.values[i] == c.values[c.from])
+		out[i] = float32(v)
+		constant = constant && (i == int(c.from) || out[i] == out[c.from])
 		s := detect.Sample{Time: h.times[i], Value: v}
 		p.tally.observe(p, &s)
 		p.value = v
 	}
-	if constant && c.from < len(c.values) {
-		c.only, c.values = c.values[c.from], nil
-		h.room.columns--
+	switch {
+	case constant && int(c.from) < len(out):
+		c.only = out[c.from]
+	default:
+		if c.moved = valuesOf(out); !h.room.open(c.moved.width()) {
+			c = column{refused: true}
+		}
 	}
 	// The tally counts rows; what the registers counted is the truth.
 	p.tally.n = max(p.tally.n, first.tally.n)

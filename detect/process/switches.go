@@ -31,11 +31,11 @@ func (r *relation) findSwitches(t *ticker) []bool {
 		}
 		r.switches = append(r.switches, p)
 		c := &h.columns[i]
-		if c.values == nil {
+		if c.moved == nil {
 			continue
 		}
 		for k := 1; k < len(moved); k++ {
-			moved[k] = moved[k] || c.values[k] != c.values[k-1]
+			moved[k] = moved[k] || c.at(k) != c.at(k-1)
 		}
 	}
 	return moved
