@@ -176,18 +176,29 @@ func (f *follower) next(src []byte, r *reader, first bool) ([]byte, error) {
 
 // collect reads what blocks say of one place of the bucket, in order of time.
 func collect(place byte, each func(func([]byte)) error) ([]sample, error) {
-	var out []sample
+	var all [1 << bucketBits][]sample
+	err := collectAll(1<<place, each, &all)
+	return all[place], err
+}
+
+// collectAll reads what blocks say of some places, a bit for each.
+func collectAll(places uint64, each func(func([]byte)) error, out *[1 << bucketBits][]sample) error {
 	r := reader{
-		want: func(f *follower) bool { return slices.Contains(f.places, place) },
+		want: func(f *follower) bool {
+			return slices.ContainsFunc(f.places, func(p byte) bool { return places>>p&1 != 0 })
+		},
 		reads: func(f *follower) {
 			for i, p := range f.places {
-				if p == place {
-					out = append(out, f.states[i].sample(f.at, f.devices[i]))
+				if places>>p&1 != 0 {
+					out[p] = append(out[p], f.states[i].sample(f.at, f.devices[i]))
 				}
 			}
 		},
 	}
 	// What is damaged is left out; the rest goes on.
 	err := each(func(data []byte) { _ = r.block(data) })
-	return tidy(out), err
+	for p := range out {
+		out[p] = tidy(out[p])
+	}
+	return err
 }

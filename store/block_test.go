@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -279,4 +280,70 @@ func FuzzReadings(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+func TestPointsThatTwoClientsReadAreSummedUpInOrder(t *testing.T) {
+	r := rand.New(rand.NewPCG(15, 16))
+	var s Store
+	members := make([]*seriesBuf, 40)
+	for i := range members {
+		members[i] = &seriesBuf{id: int64(i)}
+	}
+	groups := []*group{s.newGroup(members...), s.newGroup(members[:20]...)}
+	want := make([][]sample, len(members))
+	var b batch
+	for i := range int64(300) {
+		g := groups[i%2]
+		now := make([]detect.Sample, len(g.members))
+		for j := range now {
+			now[j] = detect.Sample{Time: t0 + i*1e9, Value: float64(r.IntN(5))}
+			want[j] = append(want[j], plain(&now[j]))
+		}
+		s.addReadings(&b, g, now)
+		if i%50 == 49 { // so that a section of the one tells of times between those of the other
+			b.close(groups[0])
+			b.close(groups[1])
+		}
+	}
+	each := func(f func([]byte)) error {
+		for i := range b.segments {
+			f(appendSection(nil, &b.segments[i], b.log[b.segments[i].from:b.segments[i].to]))
+		}
+		return nil
+	}
+	all, err := total(each)
+	must(t, err)
+	for i := range members {
+		var minutes []sum
+		for j := range want[i] {
+			var one sum
+			one.add(&want[i][j])
+			minutes = gatherSum(minutes, &one, minute)
+		}
+		if d := cmp.Diff(minutes, all[i].minutes, cmp.AllowUnexported(sum{}), sumsBut(alike)); d != "" {
+			t.Fatalf("point %d: %s", i, d)
+		}
+		if last := want[i][len(want[i])-1]; all[i].count != uint64(len(want[i])) || all[i].value != last.value || all[i].last != last.time {
+			t.Fatalf("point %d: %d values, the last %v", i, all[i].count, all[i].value)
+		}
+	}
+}
+
+func TestWhatTheLastRunLeftIsSummedUp(t *testing.T) {
+	ctx := context.Background()
+	path := newPath(t)
+	s := openTest(t, path, Options{}) // a sensor that is stopped: it does not wait to sum up
+	all := fill(t, s, testSeries(1), 30*hour, 10e9)
+	must(t, s.Close(ctx))
+	s = openTest(t, path, Options{Existing: true})
+	idle(t, s)
+	var left int
+	must(t, s.read.QueryRow("SELECT count(DISTINCT hour) FROM flush WHERE state = 0").Scan(&left))
+	if left > 2 { // those that may not be over
+		t.Errorf("%d hours are not summed up", left)
+	}
+	k := onlySeries(t, s)
+	got, err := s.Samples(ctx, k.ID, t0, k.Last, 100)
+	must(t, err)
+	agree(t, "after all", all, got, t0, k.Last)
 }

@@ -105,6 +105,7 @@ func (s *Store) run() {
 		s.say(err, held)
 		if a != nil {
 			if a.end {
+				s.finish(ctx)
 				err = errors.Join(err, s.end(held))
 				a.fate <- err
 				return
@@ -115,6 +116,19 @@ func (s *Store) run() {
 		s.maintain(ctx)
 	}
 }
+
+// finish sums up what a replay brought faster than that was done, so that who looks
+// at it next need not read it all.
+func (s *Store) finish(ctx context.Context) {
+	for begun := time.Now(); s.opt.Wait && !s.write.untidy && time.Since(begun) < finishTime; {
+		if s.maintain(ctx) {
+			return
+		}
+	}
+}
+
+// finishTime is the longest that finish takes.
+const finishTime = 10 * time.Second
 
 // end closes the file; what is still held is lost.
 func (s *Store) end(held *batch) error {

@@ -259,7 +259,9 @@ func (w *writer) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := w.c.QueryRowContext(ctx, "SELECT (SELECT ifnull(max(id), 0) FROM flush), (SELECT ifnull(max(id), 0) FROM series)").Scan(&w.flushes, &w.lastSeries); err != nil {
+	// What the last run left is summed up, as far as it knew the time.
+	if err := w.c.QueryRowContext(ctx, "SELECT (SELECT ifnull(max(id), 0) FROM flush), (SELECT ifnull(max(id), 0) FROM series), (SELECT ifnull(max(hour), 0) FROM flush)").
+		Scan(&w.flushes, &w.lastSeries, &w.clock); err != nil {
 		return err
 	}
 	for q, st := range map[string]**sql.Stmt{

@@ -63,14 +63,15 @@ const (
 )
 
 // maintain drops what is too old or too much and sums up what is over. It does a
-// bounded part of the work each time.
-func (s *Store) maintain(ctx context.Context) {
+// bounded part of the work each time, and tells whether all is summed up.
+func (s *Store) maintain(ctx context.Context) (done bool) {
 	begun := time.Now()
 	// Room is made first, and whatever becomes of the rest.
 	err := s.inTransaction(ctx, func() error { return s.shrink(ctx) })
 	if err == nil {
 		err = s.inTransaction(ctx, func() error {
-			done, err := s.rollUp(ctx, begun)
+			var err error
+			done, err = s.rollUp(ctx, begun)
 			if err != nil || !done {
 				return err
 			}
@@ -84,6 +85,7 @@ func (s *Store) maintain(ctx context.Context) {
 			s.opt.Log.Warn("tidying the store failed, it will be tried again", "store", s.path, "because", err)
 		}
 	}
+	return done
 }
 
 func (s *Store) inTransaction(ctx context.Context, f func() error) error {

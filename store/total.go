@@ -23,6 +23,9 @@ type run struct {
 	// and the time of the first that is not.
 }
 
+// atOnce is how many points are put in order at once: it bounds the memory.
+const atOnce = 32
+
 // total sums up what blocks of an hour of a bucket hold, minute by minute.
 // Readings that say the same are added at once.
 func total(each func(func([]byte)) error) (*totals, error) {
@@ -87,17 +90,31 @@ func total(each func(func([]byte)) error) (*totals, error) {
 			settle(f, i)
 		}
 	}
-	for p := range untidy {
-		if !untidy[p] {
-			continue
+	// A point that several clients read, or that came late, is put in order value by
+	// value, some points at a time.
+	for p := 0; p < len(untidy); {
+		var places uint64
+		for n := 0; p < len(untidy) && n < atOnce; p++ {
+			if untidy[p] {
+				places |= 1 << p
+				n++
+			}
 		}
-		values, err := collect(byte(p), each)
-		if err != nil {
+		if places == 0 {
+			break
+		}
+		var all [1 << bucketBits][]sample
+		if err := collectAll(places, each, &all); err != nil {
 			return nil, err
 		}
-		t[p].minutes, t[p].count = nil, 0
-		for i := range values {
-			t.add(byte(p), &values[i], 1, values[i].time)
+		for q := range all {
+			if places>>q&1 == 0 {
+				continue
+			}
+			t[q].minutes, t[q].count = nil, 0
+			for i := range all[q] {
+				t.add(byte(q), &all[q][i], 1, all[q][i].time)
+			}
 		}
 	}
 	return t, nil
