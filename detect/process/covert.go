@@ -345,6 +345,9 @@ func (p *point) fitDigits(values []float64, chance float64) {
 	p.covert.digits = d
 }
 
+// enoughStretches is how many of them show how much digits differ among them.
+const enoughStretches = 8
+
 func digitWords(p *point, d *digits, chi float64) words {
 	worst, share := 0, 0.0
 	for i := range d.now {
@@ -353,9 +356,10 @@ func digitWords(p *point, d *digits, chi float64) words {
 		}
 	}
 	// The digits of what moves slowly are not independent, so that now and then a
-	// stretch is a little over; a message makes it several times the limit.
+	// stretch is a little over; a message makes it several times the limit. Nor do a
+	// few stretches show what is normal.
 	severity := protocols.Severity(0)
-	if chi < 2*d.limit {
+	if chi < 3*d.limit || d.n < enoughStretches*digitLength {
 		severity = protocols.Low
 	}
 	return words{

@@ -19,8 +19,10 @@ type held struct {
 }
 
 const (
-	// enoughExamples is how many switches of a kind are held on to.
+	// enoughExamples is how many switches of a kind are held on to, fewExamples of how
+	// many there should be some even where that takes twice the room.
 	enoughExamples = 12
+	fewExamples    = 4
 	// heldRows is the least room for rows in which blocks are held on to; large sites
 	// with less have no rows to spare.
 	heldRows = 4096
@@ -35,7 +37,7 @@ func (r *room) even() int {
 	if n < heldRows || r.width == 0 {
 		return n
 	}
-	return min(n, r.budget/r.width*heldPart/(heldPart+1))
+	return min(n, r.budget/r.width*heldPart/(heldPart+2))
 }
 
 func (r *room) rare() int {
@@ -53,7 +55,7 @@ func (p *point) switches() bool {
 // examples counts the switches in rows from lo to hi of each column whose point is a
 // state, and tells whether one is among those that there are not enough of yet, and
 // whether that is so near the end that what follows goes on after it.
-func (h *history) examples(t *ticker, lo, hi int, count bool) (rare, more bool) {
+func (h *history) examples(t *ticker, lo, hi int, enough uint8, count bool) (rare, more bool) {
 	for i := range h.columns {
 		c := &h.columns[i]
 		if c.moved == nil || !t.points[i].switches() {
@@ -68,7 +70,7 @@ func (h *history) examples(t *ticker, lo, hi int, count bool) (rare, more bool) 
 			if is > was {
 				n = &c.up
 			}
-			if *n < enoughExamples {
+			if *n < enough {
 				rare = true
 				more = more || hi-k < longestResponse
 			}
@@ -86,8 +88,13 @@ func (h *history) endBlock(t *ticker) bool {
 	n := len(h.times)
 	number := h.rows/blockRows - 1
 	if number%h.every != 0 {
-		rare, more := h.examples(t, n-blockRows, n, false)
-		if (!rare && !h.held.more) || (h.held.rare+1)*blockRows > h.room.rare() {
+		rows := (h.held.rare + 1) * blockRows
+		enough := uint8(enoughExamples)
+		if rows > h.room.rare() {
+			enough = fewExamples
+		}
+		rare, more := h.examples(t, n-blockRows, n, enough, false)
+		if !rare && !h.held.more || rows > 2*h.room.rare() {
 			h.held.more = false
 			h.cut(n - blockRows)
 			return false
@@ -95,7 +102,7 @@ func (h *history) endBlock(t *ticker) bool {
 		h.held.more = more
 		h.held.rare++
 	}
-	h.examples(t, n-blockRows, n, true)
+	h.examples(t, n-blockRows, n, enoughExamples, true)
 	h.held.numbers = append(h.held.numbers, number)
 	return true
 }
@@ -131,26 +138,29 @@ func (h *history) stay(t *ticker) []bool {
 		if number%h.every == 0 {
 			lo, hi := rows(b)
 			out[b] = true
-			h.examples(t, lo, hi, true)
+			h.examples(t, lo, hi, enoughExamples, true)
 		}
 	}
 	h.held.rare = 0
-	more := int64(-1)
-	for b, number := range h.held.numbers {
-		if out[b] || (h.held.rare+1)*blockRows > h.room.rare() {
-			continue
+	// Each kind gets its first examples before any gets more.
+	for enough := uint8(1); enough <= enoughExamples; enough++ {
+		next := int64(-1)
+		for b, number := range h.held.numbers {
+			if out[b] || (h.held.rare+1)*blockRows > h.room.rare() {
+				continue
+			}
+			lo, hi := rows(b)
+			rare, more := h.examples(t, lo, hi, enough, false)
+			if !rare && number != next {
+				continue
+			}
+			if more {
+				next = number + 1
+			}
+			h.examples(t, lo, hi, enoughExamples, true)
+			out[b] = true
+			h.held.rare++
 		}
-		lo, hi := rows(b)
-		rare, goesOn := h.examples(t, lo, hi, false)
-		if !rare && more != number {
-			continue
-		}
-		if goesOn {
-			more = number + 1
-		}
-		h.examples(t, lo, hi, true)
-		out[b] = true
-		h.held.rare++
 	}
 	at := 0
 	h.held.numbers = slices.DeleteFunc(h.held.numbers, func(int64) bool { at++; return !out[at-1] })

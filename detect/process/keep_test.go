@@ -42,7 +42,7 @@ func TestAHistoryHoldsOnToSwitchesThatAreSeldom(t *testing.T) {
 	if h.every < 16 {
 		t.Errorf("one block in %d is kept evenly", h.every)
 	}
-	if n := len(h.times); n > 8192*5/4+blockRows {
+	if n := len(h.times); n > 8192*3/2+blockRows {
 		t.Errorf("the history has %d rows", n)
 	}
 }

@@ -26,10 +26,18 @@ type response struct {
 // as usual. The zero spread is the usual one.
 type spread struct{ shift, width float64 }
 
-// then is what x makes of a residual that s is made of already.
-func (s spread) then(x spread) spread {
-	width := math.Max(1, s.width)
-	return spread{s.shift + x.shift*width, x.width * width}
+// wider is the wider of two spreads. What follows two switches at once is as wide
+// as what follows one of them.
+func (s spread) wider(x spread) spread {
+	if x.width > math.Max(1, s.width) {
+		return x
+	}
+	return s
+}
+
+// of gives a residual as it would be if nothing had switched.
+func (s spread) of(residual float64) float64 {
+	return (residual - s.shift) / math.Max(1, s.width)
 }
 
 const (
@@ -39,6 +47,9 @@ const (
 	calmRows        = 2
 	// noticeable is how many times as large as usual residuals are in one.
 	noticeable = 1.5
+	// fewestTogether is how many examples show that something follows a switch of which
+	// another that comes with it is known to be followed by that.
+	fewestTogether = 3
 	// maxResponses bounds those of a relation.
 	maxResponses = 1024
 	// responseChance is the probability at which few examples are held against
@@ -129,24 +140,24 @@ func (r *relation) fitResponses(h *history, interval int64, data learned, residu
 		})
 	}
 	slices.SortStableFunc(kinds, func(a, b occurrences) int { return cmp.Compare(excess[b.kind], excess[a.kind]) })
+	found := make([][]spread, len(residuals)) // what is known of each row so far
+	for j := range found {
+		found[j] = make([]spread, data.rows)
+	}
 	for k := range kinds {
 		o := &kinds[k]
 		for j := range residuals {
-			var n, sum, squares [longestResponse]float64
+			var seen [longestResponse]examples
 			o.each(h, interval, func(age, row int) {
 				if i := place[row]; i > 0 {
-					v := residuals[j][i-1] / usual[j]
-					n[age]++
-					sum[age] += v
-					squares[age] += v * v
+					seen[age].add(residuals[j][i-1]/usual[j], found[j][i-1].of(residuals[j][i-1])/usual[j])
 				}
 			})
 			x := response{kind: o.kind, member: j}
 			last := 0
 			for age := 0; age < longestResponse && age < last+calmRows; age++ {
-				s := spreadOf(n[age], sum[age], squares[age])
-				s.shift *= usual[j]
-				x.after = append(x.after, s.rounded())
+				s := seen[age].spread(seen[age].n, usual[j])
+				x.after = append(x.after, s)
 				if s.width > 1 {
 					last = age + 1
 				}
@@ -162,12 +173,53 @@ func (r *relation) fitResponses(h *history, interval int64, data learned, residu
 			r.responses = append(r.responses, x)
 			o.each(h, interval, func(age, row int) {
 				if i := place[row]; i > 0 && age < last {
-					residuals[j][i-1] = (residuals[j][i-1] - x.after[age].shift) / x.after[age].width
+					found[j][i-1] = found[j][i-1].wider(x.after[age])
 				}
 			})
 		}
 	}
-	r.fitStays(h, interval, data, residuals, usual)
+	r.fitStays(h, interval, data, residuals, found, usual)
+	for j := range residuals {
+		for i, s := range found[j] {
+			residuals[j][i] = s.of(residuals[j][i])
+		}
+	}
+}
+
+// examples are the residuals of a member in rows that have something in common, in
+// usual deviations: as they are, and what is left of them by what is known already.
+type examples struct {
+	n, large             float64
+	sum, squares         float64
+	leftSum, leftSquares float64
+}
+
+func (x *examples) add(residual, left float64) {
+	x.n++
+	x.sum += residual
+	x.squares += residual * residual
+	x.leftSum += left
+	x.leftSquares += left * left
+	if math.Abs(residual) > noticeable {
+		x.large++
+	}
+}
+
+// spread is that of residuals like these; independent is how many they are worth. Of
+// two switches that come together it is not known which of them it is that something
+// follows: it may follow either. So what most of the examples show counts in full, and
+// what a few show, only as far as nothing else explains it.
+func (x *examples) spread(independent, usual float64) spread {
+	s := spread{0, 1}
+	part := independent / math.Max(1, x.n)
+	if x.n >= fewestTogether && 2*x.large >= x.n {
+		s = spreadOf(independent, x.sum*part, x.squares*part)
+	}
+	if s.width <= 1 {
+		s = spreadOf(independent, x.leftSum*part, x.leftSquares*part)
+	}
+	s.shift *= usual
+	return s.rounded()
 }
 
 // stays are the rows of data in which a switch with two states is in one of them,
@@ -222,12 +274,12 @@ func (r *relation) staysOf(h *history, interval int64, data learned) []stays {
 
 // fitStays finds in which states residuals are wider than usual, or elsewhere, and
 // takes that out of them.
-func (r *relation) fitStays(h *history, interval int64, data learned, residuals [][]float64, usual []float64) {
+func (r *relation) fitStays(h *history, interval int64, data learned, residuals [][]float64, found [][]spread, usual []float64) {
 	all := r.staysOf(h, interval, data)
 	for k := range all {
 		for _, i := range all[k].rows {
 			for j := range residuals {
-				v := residuals[j][i] / usual[j]
+				v := found[j][i].of(residuals[j][i]) / usual[j]
 				all[k].excess += math.Max(0, v*v-noticeable*noticeable) / float64(len(all[k].rows))
 			}
 		}
@@ -235,27 +287,22 @@ func (r *relation) fitStays(h *history, interval int64, data learned, residuals 
 	slices.SortStableFunc(all, func(a, b stays) int { return cmp.Compare(b.excess, a.excess) })
 	for k := range all {
 		o := &all[k]
-		rows := float64(len(o.rows))
 		for j := range residuals {
-			sum, squares := 0.0, 0.0
+			var seen examples
 			for _, i := range o.rows {
-				v := residuals[j][i] / usual[j]
-				sum += v
-				squares += v * v
+				seen.add(residuals[j][i]/usual[j], found[j][i].of(residuals[j][i])/usual[j])
 			}
-			s := spreadOf(o.n, sum/rows*o.n, squares/rows*o.n)
+			s := seen.spread(o.n, usual[j])
 			if s.width <= 1 {
 				continue
 			}
-			s.shift *= usual[j]
-			s = s.rounded()
 			x := r.responseOf(o.kind, j)
 			if x == nil {
 				continue
 			}
 			x.stay = s
 			for _, i := range o.rows {
-				residuals[j][i] = (residuals[j][i] - s.shift) / s.width
+				found[j][i] = found[j][i].wider(s)
 			}
 		}
 	}
@@ -393,7 +440,7 @@ func (r *relation) respond(at, interval int64) (changed bool) {
 		}
 		if s.width > 0 {
 			m := &r.members[x.member]
-			m.after = m.after.then(s)
+			m.after = m.after.wider(s)
 			r.responding = true
 		}
 	}

@@ -107,16 +107,20 @@ func findRule(h *history, state, measure *point, v float64, above bool) *rule {
 	f := measure.profile
 	bound := math.Min(ends[0], ends[1]) - 2*math.Abs(ends[0]-ends[1]) - accuracy*math.Max(math.Abs(f.seenLow), math.Abs(f.seenHigh))
 	x := &rule{state: state, measure: measure, value: v, above: above, bound: sign * bound}
-	inside := false
+	// Only when the state has differed in between is it another occasion: noise about
+	// the bound is none.
+	fresh := true
 	for i := range n {
-		beyond := sign*mc.at(i) < bound
-		if beyond {
+		if s := sc.at(i); !near(s, float64(float32(v))) && !math.IsNaN(s) {
+			fresh = true
+		}
+		if sign*mc.at(i) < bound {
 			x.rows++
-			if !inside {
+			if fresh {
 				x.visits++
 			}
+			fresh = false
 		}
-		inside = beyond
 	}
 	if x.visits < enoughOccasions || x.rows < 2*enoughOccasions {
 		return nil
