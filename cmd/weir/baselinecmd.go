@@ -77,7 +77,7 @@ func newBaselineDiff() *cobra.Command {
 			differs, err := detect.Diff(cmd.OutOrStdout(), a, b)
 			if err == nil && a.Sections[processSection] != nil && b.Sections[processSection] != nil {
 				var points bool
-				points, err = process.Diff(cmd.OutOrStdout(), a.Sections[processSection], b.Sections[processSection])
+				points, err = process.Diff(cmd.OutOrStdout(), learnedOf(a), learnedOf(b))
 				differs = differs || points
 			}
 			if err == nil && differs {
@@ -86,6 +86,10 @@ func newBaselineDiff() *cobra.Command {
 			return partial(err)
 		},
 	}
+}
+
+func learnedOf(b *detect.Baseline) process.Learned {
+	return process.Learned{Process: b.Sections[processSection], Later: b.Sections[laterSection]}
 }
 
 func newBaselineMerge() *cobra.Command {

@@ -14,12 +14,16 @@ import (
 // others it says how many there are.
 const namedOfTable = 8
 
-// Diff writes what a later section knows otherwise than an earlier one, the
+// Learned are the sections of a baseline file: what was learned, and what of points
+// that were first seen after that. Either may be nil.
+type Learned struct{ Process, Later json.RawMessage }
+
+// Diff writes what a later baseline knows otherwise than an earlier one, the
 // weightiest first: what is commanded, values that were not expected before, rules
 // of the control logic, and points that came and went. What differs between any
 // two learnings of the same plant, such as thresholds and weights, is not said. It
-// tells whether there is any difference; nil is a section without points.
-func Diff(w io.Writer, earlier, later json.RawMessage) (differs bool, err error) {
+// tells whether there is any difference.
+func Diff(w io.Writer, earlier, later Learned) (differs bool, err error) {
 	a, err := loadToRead(earlier)
 	if err != nil {
 		return false, fmt.Errorf("the earlier baseline: %w", err)
@@ -50,13 +54,21 @@ func Diff(w io.Writer, earlier, later json.RawMessage) (differs bool, err error)
 	return differs, err
 }
 
-// loadToRead makes an engine of a section that is only looked at.
-func loadToRead(section json.RawMessage) (*Engine, error) {
+// loadToRead makes an engine of sections that are only looked at.
+func loadToRead(l Learned) (*Engine, error) {
 	e := NewEngine(Settings{})
-	if section == nil {
-		return e, nil
+	if l.Process != nil {
+		if err := e.Load(l.Process); err != nil {
+			return nil, err
+		}
 	}
-	return e, e.Load(section)
+	if l.Later != nil {
+		e.watching = true
+		if err := e.LoadLater(l.Later); err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
 }
 
 func diffCommands(say func(string, ...any), was, is *point) {

@@ -26,7 +26,7 @@ func TestWhatChangedBetweenTwoLearningsIsSaid(t *testing.T) {
 	after.run(3000)
 	after.engine.Watch(after.t)
 	var out strings.Builder
-	differs, err := Diff(&out, savedOf(t, before), savedOf(t, after))
+	differs, err := Diff(&out, Learned{Process: savedOf(t, before)}, Learned{Process: savedOf(t, after)})
 	if err != nil || !differs {
 		t.Fatalf("differs %v, error %v", differs, err)
 	}
@@ -40,7 +40,7 @@ func TestWhatChangedBetweenTwoLearningsIsSaid(t *testing.T) {
 	}
 
 	out.Reset()
-	if _, err := Diff(&out, nil, savedOf(t, before)); err != nil || strings.Count(out.String(), "new point: ") != len(sceneNames) {
+	if _, err := Diff(&out, Learned{}, Learned{Process: savedOf(t, before)}); err != nil || strings.Count(out.String(), "new point: ") != len(sceneNames) {
 		t.Errorf("against nothing (error %v):\n%s", err, &out)
 	}
 }
@@ -57,7 +57,7 @@ func TestTwoLearningsOfTheSamePlantDoNotDiffer(t *testing.T) {
 	after.run(100)
 	after.engine.Watch(after.t)
 	var out strings.Builder
-	if _, err := Diff(&out, savedOf(t, before), savedOf(t, after)); err != nil {
+	if _, err := Diff(&out, Learned{Process: savedOf(t, before)}, Learned{Process: savedOf(t, after)}); err != nil {
 		t.Fatal(err)
 	}
 	for _, line := range strings.Split(strings.TrimSpace(out.String()), "\n") {
@@ -84,7 +84,23 @@ func TestManyNewPointsOfATableAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	if _, err := Diff(&out, nil, saved); err != nil || strings.Count(out.String(), "\n") != namedOfTable+1 || !strings.Contains(out.String(), "22 more of") {
+	if _, err := Diff(&out, Learned{}, Learned{Process: saved}); err != nil || strings.Count(out.String(), "\n") != namedOfTable+1 || !strings.Contains(out.String(), "22 more of") {
 		t.Errorf("error %v:\n%s", err, &out)
+	}
+}
+
+func TestPointsLearnedLaterAreNew(t *testing.T) {
+	x := extended(t, Settings{})
+	before := Learned{Process: savedOf(t, x.scene)}
+	x.live(4000)
+	after := Learned{Process: savedOf(t, x.scene)}
+	var err error
+	if after.Later, err = x.engine.SaveLater(); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	want := "new point: NEW_LEVEL, continuous\nnew point: NEW_SWITCH, state\nnew point: NEW_NUMBER, constant\n"
+	if _, err := Diff(&out, before, after); err != nil || out.String() != want {
+		t.Errorf("error %v:\n%swant\n%s", err, &out, want)
 	}
 }

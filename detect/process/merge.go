@@ -262,8 +262,7 @@ func Show(w io.Writer, section json.RawMessage) error {
 				return err
 			}
 			for j := range r.members {
-				m := &r.members[j]
-				if _, err := fmt.Fprintf(w, "  %s to within %s by %s\n", m.point.name(), m.point.quantity(m.limits[0]*m.scale*m.spread), r.reasons(j)); err != nil {
+				if _, err := fmt.Fprintf(w, "  %s by %s\n", r.members[j].reach(), r.reasons(j)); err != nil {
 					return err
 				}
 			}
@@ -331,6 +330,22 @@ func (r *relation) heading() string {
 		s += ", other on " + r.season.days()
 	}
 	return s
+}
+
+// reach says of a member how close it is predicted, over the fewest rows that it is
+// judged by.
+func (m *member) reach() string {
+	for k, limit := range m.limits {
+		if limit >= unjudged {
+			continue
+		}
+		over := ""
+		if horizons[k] > 1 {
+			over = fmt.Sprintf(" over %.0f rows", horizons[k])
+		}
+		return fmt.Sprintf("%s to within %s%s", m.point.name(), m.point.quantity(limit*m.scale*m.spread), over)
+	}
+	return m.point.name() + ", not judged,"
 }
 
 // reasons names the points that explain member j most.
