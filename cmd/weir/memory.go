@@ -26,12 +26,12 @@ const (
 	// spare is how much garbage there may be, in octets; leastSpare the part of
 	// what is in use, in percent, that it may always be.
 	spare      = 64 << 20
-	leastSpare = 5
+	leastSpare = 4
 	// box is what a small box has for weir but for what is no heap: where what is in
 	// use fits into it, garbage is to fit too.
-	box = 464 << 20
+	box = 456 << 20
 	// loadSpare is that while a baseline is loaded, when a lot is made and little
-	// of it is garbage: 5 would cost a second of CPU more for a million points.
+	// of it is garbage: 4 would cost a second of CPU more for a million points.
 	loadSpare = 30
 )
 

@@ -108,6 +108,9 @@ type savedPace struct {
 	Points    []int           `json:"points"`
 	Relations []savedRelation `json:"relations,omitempty"`
 	Rules     []savedRule     `json:"rules,omitempty"`
+	// unread are relations that stand in a section and have not been read yet: all
+	// of a large pace side by side take as much memory as what is made of them.
+	unread *decoder
 }
 
 type savedRelation struct {
@@ -255,7 +258,7 @@ func (p *point) save() savedPoint {
 	}
 	s.Prompts = p.savePrompts()
 	if r := p.replay; r != nil {
-		s.Replay = &savedReplay{Grid: r.grid, Chance: r.chance, Ring: len(r.marks), Again: r.again, Pairs: r.pairs, On: r.on, Ended: r.ended}
+		s.Replay = &savedReplay{Grid: r.grid, Chance: r.chance, Ring: int(r.size), Again: r.again, Pairs: r.pairs, On: r.on, Ended: r.ended}
 	}
 	if c := p.covert; c != nil && c.digits != nil {
 		s.Digits = &savedDigits{Unit: c.digits.unit, Learned: c.digits.learned, N: c.digits.n, Limit: c.digits.limit}
@@ -600,11 +603,11 @@ func (l *loader) restore(s *savedPoint) error {
 		if r.Ring < minReplayRing || r.Ring > maxReplayRing || !(r.Grid > 0) || !(r.Chance > 0) || !(r.Pairs >= 0) || !(r.Again >= 0) || !(r.On >= 0) || !(r.Ended >= 0) {
 			return fmt.Errorf("%s has a replay model out of its bounds", key.id())
 		}
-		if e.replays+r.Ring*replayBytes <= e.settings.ReplayBytes {
+		if e.replays+replayBytes(r.Ring) <= e.settings.ReplayBytes {
 			p.own().replay = newReplay(r.Grid, r.Chance, r.Ring)
 			p.replay.again, p.replay.pairs, p.replay.on, p.replay.ended = r.Again, r.Pairs, r.On, r.Ended
 			p.replay.needed = p.replay.need()
-			e.replays += r.Ring * replayBytes
+			e.replays += replayBytes(r.Ring)
 		} else {
 			e.stats.Unreplayed++
 		}
@@ -630,12 +633,7 @@ func (l *loader) restorePace(s *savedPace) error {
 		return fmt.Errorf("more than %d paces", maxTickers)
 	}
 	t := &ticker{interval: s.Interval, points: make([]*point, 0, len(s.Points)), seats: make([]seat, 0, len(s.Points))}
-	at := func(i int) (*point, error) {
-		if i < 0 || i >= len(e.order) {
-			return nil, fmt.Errorf("point %d of %d", i, len(e.order))
-		}
-		return e.order[i], nil
-	}
+	at := l.at
 	for _, i := range s.Points {
 		p, err := at(i)
 		if err != nil {
@@ -650,82 +648,8 @@ func (l *loader) restorePace(s *savedPace) error {
 			t.required++
 		}
 	}
-	for _, x := range s.Relations {
-		var err error
-		r := &relation{season: season{x.Daily, x.Rest, x.Shift}, rows: x.Rows, seconds: x.Seconds, unsettled: min(max(x.Unsettled, 0), longestSettling)}
-		if x.Habits != nil {
-			r.habits = season{true, x.Habits.Rest, x.Habits.Shift}
-		}
-		if err := errors.Join(r.season.check(), r.habits.check()); err != nil {
-			return err
-		}
-		for _, i := range x.Switches {
-			p, err := at(i)
-			if err != nil {
-				return err
-			}
-			r.switches = append(r.switches, p)
-		}
-		if len(x.Guests) > maxGuests {
-			return fmt.Errorf("a relation with %d guests", len(x.Guests))
-		}
-		for _, g := range x.Guests {
-			p, err := at(g.Point)
-			if err != nil {
-				return err
-			}
-			if !(g.Spread > 0) {
-				return fmt.Errorf("%s is a guest that spreads by %g", p.id(), g.Spread)
-			}
-			r.guests = append(r.guests, guest{visitor: visitor{point: p, coarse: g.Coarse}, mean: g.Mean, spread: g.Spread, drifting: g.Drifting})
-		}
-		columns := columnsOf(len(x.Members), len(x.Guests), r.season)
-		for k, m := range x.Members {
-			p, err := at(m.Point)
-			if err != nil {
-				return err
-			}
-			if p.ticker != t || p.relation != nil {
-				return fmt.Errorf("%s has another pace or another relation", p.id())
-			}
-			if len(m.Weights) != columns || len(m.Limits) != len(horizons) || len(m.Clips) != len(horizons) || !(m.Spread > 0) || !(m.Scale > 0) {
-				return fmt.Errorf("%s has a relation with %d weights, want %d, and %d limits", p.id(), len(m.Weights), columns, len(m.Limits))
-			}
-			x := member{point: p, mean: m.Mean, spread: m.Spread, drifting: m.Drifting, scale: m.Scale, lean: m.Lean, bias: m.Bias, weights: m.Weights}
-			if x.anchor, err = loadAnchor(m.Anchor, m.Tied, columns, r.rows); err != nil {
-				return fmt.Errorf("%s has %w", p.id(), err)
-			}
-			if x.habit, err = loadAnchor(m.Habit, m.Usual, r.habits.columns()+1, r.rows); err != nil {
-				return fmt.Errorf("%s has for a habit %w", p.id(), err)
-			}
-			copy(x.limits[:], m.Limits)
-			copy(x.clips[:], m.Clips)
-			x.sums.allowance = allowance
-			if x.sums.limit = m.Sum; !(m.Sum > 0) {
-				x.sums.limit = unjudged // from before there were sums
-			}
-			for _, l := range x.limits {
-				if !(l > 0) {
-					return fmt.Errorf("%s has a threshold of %g", p.id(), l)
-				}
-			}
-			r.members = append(r.members, x)
-			own := p.own()
-			own.relation, own.member = r, int16(k)
-		}
-		if len(r.members) == 0 || len(r.members)+len(r.guests) < 2 && !r.daily {
-			return fmt.Errorf("a relation of %d points", len(r.members))
-		}
-		for i := range x.Responses {
-			if err := r.loadResponse(&x.Responses[i]); err != nil {
-				return err
-			}
-		}
-		if r.joint, err = loadJoint(x.Joint, x.Factor, r.members); err != nil {
-			return err
-		}
-		r.reset()
-		t.relations = append(t.relations, r)
+	if err := s.each(func(x *savedRelation) error { return l.restoreRelation(t, x) }); err != nil {
+		return err
 	}
 	for _, x := range s.Rules {
 		state, err := at(x.State)
@@ -744,5 +668,95 @@ func (l *loader) restorePace(s *savedPace) error {
 	}
 	t.points = nil // nothing more is learned
 	e.tickers = append(e.tickers, t)
+	return nil
+}
+
+// at is the point of a place in the section.
+func (l *loader) at(i int) (*point, error) {
+	if order := l.engine.order; i >= 0 && i < len(order) {
+		return order[i], nil
+	}
+	return nil, fmt.Errorf("point %d of %d", i, len(l.engine.order))
+}
+
+func (l *loader) restoreRelation(t *ticker, x *savedRelation) error {
+	at := l.at
+	var err error
+	r := &relation{season: season{x.Daily, x.Rest, x.Shift}, rows: x.Rows, seconds: x.Seconds, unsettled: min(max(x.Unsettled, 0), longestSettling)}
+	if x.Habits != nil {
+		r.habits = season{true, x.Habits.Rest, x.Habits.Shift}
+	}
+	if err := errors.Join(r.season.check(), r.habits.check()); err != nil {
+		return err
+	}
+	for _, i := range x.Switches {
+		p, err := at(i)
+		if err != nil {
+			return err
+		}
+		r.switches = append(r.switches, p)
+	}
+	if len(x.Guests) > maxGuests {
+		return fmt.Errorf("a relation with %d guests", len(x.Guests))
+	}
+	for _, g := range x.Guests {
+		p, err := at(g.Point)
+		if err != nil {
+			return err
+		}
+		if !(g.Spread > 0) {
+			return fmt.Errorf("%s is a guest that spreads by %g", p.id(), g.Spread)
+		}
+		r.guests = append(r.guests, guest{visitor: visitor{point: p, coarse: g.Coarse}, mean: g.Mean, spread: g.Spread, drifting: g.Drifting})
+	}
+	columns := columnsOf(len(x.Members), len(x.Guests), r.season)
+	r.members = make([]member, 0, len(x.Members))
+	for k, m := range x.Members {
+		p, err := at(m.Point)
+		if err != nil {
+			return err
+		}
+		if p.ticker != t || p.relation != nil {
+			return fmt.Errorf("%s has another pace or another relation", p.id())
+		}
+		if len(m.Weights) != columns || len(m.Limits) != len(horizons) || len(m.Clips) != len(horizons) || !(m.Spread > 0) || !(m.Scale > 0) {
+			return fmt.Errorf("%s has a relation with %d weights, want %d, and %d limits", p.id(), len(m.Weights), columns, len(m.Limits))
+		}
+		x := member{point: p, mean: m.Mean, spread: m.Spread, drifting: m.Drifting, scale: m.Scale, lean: m.Lean, bias: m.Bias, weights: m.Weights}
+		if x.anchor, err = loadAnchor(m.Anchor, m.Tied, columns, r.rows); err != nil {
+			return fmt.Errorf("%s has %w", p.id(), err)
+		}
+		if x.habit, err = loadAnchor(m.Habit, m.Usual, r.habits.columns()+1, r.rows); err != nil {
+			return fmt.Errorf("%s has for a habit %w", p.id(), err)
+		}
+		copy(x.limits[:], m.Limits)
+		copy(x.clips[:], m.Clips)
+		x.sums.allowance = allowance
+		if x.sums.limit = m.Sum; !(m.Sum > 0) {
+			x.sums.limit = unjudged // from before there were sums
+		}
+		for _, l := range x.limits {
+			if !(l > 0) {
+				return fmt.Errorf("%s has a threshold of %g", p.id(), l)
+			}
+		}
+		r.members = append(r.members, x)
+		own := p.own()
+		own.relation, own.member = r, int16(k)
+	}
+	if len(r.members) == 0 || len(r.members)+len(r.guests) < 2 && !r.daily {
+		return fmt.Errorf("a relation of %d points", len(r.members))
+	}
+	r.responses = make([]response, 0, len(x.Responses))
+	for i := range x.Responses {
+		if err := r.loadResponse(&x.Responses[i]); err != nil {
+			return err
+		}
+	}
+	if r.joint, err = loadJoint(x.Joint, x.Factor, r.members); err != nil {
+		return err
+	}
+	r.reset()
+	t.relations = append(t.relations, r)
 	return nil
 }

@@ -293,7 +293,8 @@ func (d *decoder) pace() savedPace {
 		case "points":
 			s.Points = d.places()
 		case "relations":
-			d.array(func(int) { s.Relations = append(s.Relations, d.relation()) })
+			s.unread = &decoder{data: d.data, at: d.at}
+			d.skip()
 		case "rules":
 			d.value(&s.Rules)
 		default:
@@ -301,6 +302,26 @@ func (d *decoder) pace() savedPace {
 		}
 	})
 	return s
+}
+
+// each calls f with each relation, and reads them one by one if they are unread.
+// What f is given it may keep.
+func (s *savedPace) each(f func(*savedRelation) error) error {
+	for i := range s.Relations {
+		if err := f(&s.Relations[i]); err != nil {
+			return err
+		}
+	}
+	if s.unread == nil {
+		return nil
+	}
+	d := *s.unread // so that it may be called again
+	d.array(func(int) {
+		if r := d.relation(); d.err == nil {
+			d.fail(f(&r))
+		}
+	})
+	return d.err
 }
 
 func (d *decoder) relation() savedRelation {
@@ -689,7 +710,13 @@ func (d *decoder) skip() []byte {
 	for d.err == nil && d.at < len(d.data) {
 		switch c := d.data[d.at]; c {
 		case '"':
-			for d.at++; d.at < len(d.data) && d.data[d.at] != '"'; d.at++ {
+			d.at++
+			// Most of what is skipped are long strings without escapes.
+			if n := bytes.IndexByte(d.data[d.at:], '"'); n >= 0 && bytes.IndexByte(d.data[d.at:d.at+n], '\\') < 0 {
+				d.at += n
+				break
+			}
+			for ; d.at < len(d.data) && d.data[d.at] != '"'; d.at++ {
 				if d.data[d.at] == '\\' {
 					d.at++
 				}

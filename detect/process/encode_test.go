@@ -3,8 +3,10 @@ package process
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -85,5 +87,53 @@ func TestWeightsAndPlacesAreReadAsTheyWereWritten(t *testing.T) {
 	})
 	if d.end(); d.err != nil {
 		t.Error(d.err)
+	}
+}
+
+func TestRelationsOfAPaceAreReadOneByOne(t *testing.T) {
+	d := decoder{data: []byte(`{"interval":5,"relations":[{"rows":3},{"rows":4}],"rules":[{"rows":9}]}`)}
+	s := d.pace()
+	if d.end(); d.err != nil || len(s.Relations) != 0 || len(s.Rules) != 1 {
+		t.Fatalf("read %+v (error %v), want the relations left for later", s, d.err)
+	}
+	for range 2 {
+		var rows []int
+		if err := s.each(func(r *savedRelation) error { rows = append(rows, r.Rows); return nil }); err != nil || !slices.Equal(rows, []int{3, 4}) {
+			t.Errorf("relations of %v rows (error %v), want of 3 and 4", rows, err)
+		}
+	}
+	calls, bad := 0, errors.New("bad")
+	if err := s.each(func(*savedRelation) error { calls++; return bad }); !errors.Is(err, bad) || calls != 1 {
+		t.Errorf("went on with %d relations after an error (%v)", calls, err)
+	}
+	d = decoder{data: []byte(`{"relations":[{"rows":"many"}]}`)}
+	s = d.pace()
+	if err := s.each(func(*savedRelation) error { return nil }); err == nil {
+		t.Error("a relation that is none raised no error")
+	}
+}
+
+func TestSkippingAValueEndsWhereItsStringsEnd(t *testing.T) {
+	for _, v := range []string{`"plain"`, `"a\"]b"`, `["c\\",{"x":"]}"},"\\\"",""]`, `{"a\\":1}`} {
+		d := decoder{data: []byte(v + `,"next"`)}
+		if got := string(d.skip()); got != v || d.err != nil {
+			t.Errorf("skipped %s of %s (error %v)", got, v, d.err)
+		}
+	}
+	for _, v := range []string{`"open`, `"open\`, `"open\"`, `["`} {
+		if d := (decoder{data: []byte(v)}); d.skip() != nil || d.err == nil {
+			t.Errorf("%s has no end, and was skipped", v)
+		}
+	}
+}
+
+func TestMemoryForRecordingsIsTakenWithTheFirstValue(t *testing.T) {
+	r := newReplay(1, 0.01, minReplayRing)
+	if r.marks != nil || r.when != nil || r.places != nil {
+		t.Error("there are rings before there is a value")
+	}
+	r.add(3, 1e9)
+	if len(r.marks) != minReplayRing || len(r.when) != minReplayRing || len(r.places) != minReplayRing {
+		t.Errorf("rings of %d, %d and %d values, want %d", len(r.marks), len(r.when), len(r.places), minReplayRing)
 	}
 }

@@ -107,8 +107,14 @@ func read(section json.RawMessage) (*baseline, error) {
 		b.Points = append(b.Points, own)
 		return nil
 	}, func(s *savedPace) error {
-		b.Tickers = append(b.Tickers, *s)
-		return nil
+		own := *s
+		own.Relations, own.unread = nil, nil
+		b.Tickers = append(b.Tickers, own)
+		return s.each(func(r *savedRelation) error {
+			t := &b.Tickers[len(b.Tickers)-1]
+			t.Relations = append(t.Relations, *r)
+			return nil
+		})
 	})
 }
 

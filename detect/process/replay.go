@@ -25,8 +25,10 @@ type replay struct {
 	marks []int32
 	when  []uint32
 	// places leads from the hash of a window to the number of its last value,
-	// modulo 65536.
+	// modulo 65536. All three are made with the first value, size each: nothing
+	// moves while a baseline is loaded, which is when memory is short.
 	places []uint16
+	size   uint64
 	// held is the value now, for dwell samples.
 	held  int32
 	dwell int32
@@ -58,11 +60,12 @@ const (
 	dwellBits = 3
 )
 
-// replayBytes is the memory a mark takes.
-const replayBytes = 4 + 4 + 2
+// replayBytes is the memory that a replay with a ring takes, the same for any
+// processor: a mark is 10 octets.
+func replayBytes(ring int) int { return 192 + (4+4+2)*ring }
 
 func newReplay(grid, chance float64, ring int) *replay {
-	return &replay{grid: grid, chance: chance, marks: make([]int32, ring), when: make([]uint32, ring), places: make([]uint16, ring), needed: 1 << 62}
+	return &replay{grid: grid, chance: chance, size: uint64(ring), needed: 1 << 62}
 }
 
 // need is how long a run must be to be no chance.
@@ -74,7 +77,7 @@ func (r *replay) need() uint64 {
 		// Few values were seen, and smooth ones agree more often than others.
 		q = math.Max(q, 0.5)
 	}
-	return max(window+2, uint64(math.Ceil(math.Log(float64(len(r.marks))/r.chance)/-math.Log(q))))
+	return max(window+2, uint64(math.Ceil(math.Log(float64(r.size)/r.chance)/-math.Log(q))))
 }
 
 // add takes the next value. It tells whether the values are a replay now.
@@ -84,8 +87,9 @@ func (r *replay) add(v float64, at int64) bool {
 		return false
 	}
 	value := int32(math.RoundToEven(x))
-	size := uint64(len(r.marks))
+	size := r.size
 	if r.n == 0 {
+		r.marks, r.when, r.places = make([]int32, size), make([]uint32, size), make([]uint16, size)
 		r.zero = at
 	} else if value == r.held {
 		r.dwell++
@@ -133,7 +137,7 @@ func (r *replay) add(v float64, at int64) bool {
 
 // same compares the last window with that lag marks before.
 func (r *replay) same(last, lag uint64) bool {
-	size := uint64(len(r.marks))
+	size := r.size
 	for k := range uint64(window) {
 		if r.marks[(last-k)%size] != r.marks[(last-lag-k)%size] {
 			return false
@@ -154,17 +158,17 @@ func (e *Engine) fitReplays(t *ticker, budget float64) {
 		}
 	}
 	for _, p := range points {
-		if e.replays+minReplayRing*replayBytes > e.settings.ReplayBytes {
+		if e.replays+replayBytes(minReplayRing) > e.settings.ReplayBytes {
 			e.stats.Unreplayed++
 			continue
 		}
 		ring := maxReplayRing
-		for ring > minReplayRing && ring*replayBytes*len(points) > e.settings.ReplayBytes {
+		for ring > minReplayRing && replayBytes(ring)*len(points) > e.settings.ReplayBytes {
 			ring /= 2
 		}
 		values := t.history.columns[p.column].series()
 		p.own().replay = newReplay(p.gridOf(values), math.Min(0.01, budget*float64(t.interval)/1e9), ring)
-		e.replays += ring * replayBytes
+		e.replays += replayBytes(ring)
 		for k, v := range values {
 			p.replay.add(v, t.history.times[len(t.history.times)-len(values)+k])
 		}
@@ -193,7 +197,7 @@ func (e *Engine) judgeReplay(p *point, s *detect.Sample) {
 }
 
 func replayWords(p *point, r *replay, at int64) words {
-	size := uint64(len(r.marks))
+	size := r.size
 	last := r.n - 1
 	ago := int64(r.when[last%size]-r.when[(last-r.lag)%size]) * 1e9
 	// What is just beyond chance may be a value at rest.

@@ -15,16 +15,21 @@ import (
 type response struct {
 	// kind is the place of the switch among the switches of the relation, twice,
 	// and one more if it goes up; member is whose response it is.
-	kind, member int
-	after        []spread
+	kind, member int32
+	after        []narrow
 	// stay is what it is from then on, while the state has not switched back; only
 	// of switches with two states.
-	stay spread
+	stay narrow
 }
 
 // spread is where a residual is, in standardised units, and how many times as wide
 // as usual. The zero spread is the usual one.
 type spread struct{ shift, width float64 }
+
+// narrow is a spread as it is saved, and kept: a large site has a million of them.
+type narrow struct{ shift, width float32 }
+
+func (s narrow) spread() spread { return spread{float64(s.shift), float64(s.width)} }
 
 // wider is the wider of two spreads. What follows two switches at once is as wide
 // as what follows one of them.
@@ -153,11 +158,11 @@ func (r *relation) fitResponses(h *history, interval int64, data learned, residu
 					seen[age].add(residuals[j][i-1]/usual[j], found[j][i-1].of(residuals[j][i-1])/usual[j])
 				}
 			})
-			x := response{kind: o.kind, member: j}
+			x := response{kind: int32(o.kind), member: int32(j)}
 			last := 0
 			for age := 0; age < longestResponse && age < last+calmRows; age++ {
 				s := seen[age].spread(seen[age].n, usual[j])
-				x.after = append(x.after, s)
+				x.after = append(x.after, s.narrow())
 				if s.width > 1 {
 					last = age + 1
 				}
@@ -167,13 +172,13 @@ func (r *relation) fitResponses(h *history, interval int64, data learned, residu
 			}
 			if last < longestResponse {
 				// It may end a row later than it was seen to.
-				x.after = append(x.after, spread{0, math.Sqrt(x.after[last-1].width)}.rounded())
+				x.after = append(x.after, spread{0, math.Sqrt(float64(x.after[last-1].width))}.narrow())
 				last++
 			}
 			r.responses = append(r.responses, x)
 			o.each(h, interval, func(age, row int) {
 				if i := place[row]; i > 0 && age < last {
-					found[j][i-1] = found[j][i-1].wider(x.after[age])
+					found[j][i-1] = found[j][i-1].wider(x.after[age].spread())
 				}
 			})
 		}
@@ -219,7 +224,7 @@ func (x *examples) spread(independent, usual float64) spread {
 		s = spreadOf(independent, x.leftSum*part, x.leftSquares*part)
 	}
 	s.shift *= usual
-	return s.rounded()
+	return s.narrow().spread()
 }
 
 // stays are the rows of data in which a switch with two states is in one of them,
@@ -300,7 +305,7 @@ func (r *relation) fitStays(h *history, interval int64, data learned, residuals 
 			if x == nil {
 				continue
 			}
-			x.stay = s
+			x.stay = s.narrow()
 			for _, i := range o.rows {
 				found[j][i] = found[j][i].wider(s)
 			}
@@ -312,14 +317,14 @@ func (r *relation) fitStays(h *history, interval int64, data learned, residuals 
 // there are too many.
 func (r *relation) responseOf(kind, member int) *response {
 	for i := range r.responses {
-		if x := &r.responses[i]; x.kind == kind && x.member == member {
+		if x := &r.responses[i]; int(x.kind) == kind && int(x.member) == member {
 			return x
 		}
 	}
 	if len(r.responses) >= maxResponses {
 		return nil
 	}
-	r.responses = append(r.responses, response{kind: kind, member: member})
+	r.responses = append(r.responses, response{kind: int32(kind), member: int32(member)})
 	return &r.responses[len(r.responses)-1]
 }
 
@@ -377,10 +382,8 @@ func spreadOf(n, sum, squares float64) spread {
 	return spread{shift, math.Max(1, width)}
 }
 
-// rounded is s as it is saved.
-func (s spread) rounded() spread {
-	return spread{float64(float32(s.shift)), float64(float32(s.width))}
-}
+// narrow is s as it is saved.
+func (s spread) narrow() narrow { return narrow{float32(s.shift), float32(s.width)} }
 
 // keepSwitches lets go of the switches that nothing is known to follow, unless all
 // are needed to leave out rows.
@@ -403,7 +406,7 @@ func (r *relation) keepSwitches() {
 	r.switches = slices.Clip(kept)
 	for i := range r.responses {
 		x := &r.responses[i]
-		x.kind = 2*place[x.kind/2] + x.kind%2
+		x.kind = int32(2*place[x.kind/2]) + x.kind%2
 	}
 }
 
@@ -434,9 +437,9 @@ func (r *relation) respond(at, interval int64) (changed bool) {
 		x := &r.responses[i]
 		s := spread{}
 		if age := ageOf(at-r.since[x.kind], interval); age < len(x.after) {
-			s = x.after[age]
-		} else if age >= longestResponse && x.stay.width > 1 && r.stays(x.kind) {
-			s = x.stay
+			s = x.after[age].spread()
+		} else if age >= longestResponse && x.stay.width > 1 && r.stays(int(x.kind)) {
+			s = x.stay.spread()
 		}
 		if s.width > 0 {
 			m := &r.members[x.member]
@@ -471,12 +474,12 @@ type savedResponse struct {
 }
 
 func (x *response) save() savedResponse {
-	s := savedResponse{Kind: x.kind, Member: x.member}
+	s := savedResponse{Kind: int(x.kind), Member: int(x.member)}
 	for _, a := range x.after {
-		s.Shift, s.Width = append(s.Shift, float32(a.shift)), append(s.Width, float32(a.width))
+		s.Shift, s.Width = append(s.Shift, a.shift), append(s.Width, a.width)
 	}
 	if x.stay.width > 1 {
-		s.Stay = []float32{float32(x.stay.shift), float32(x.stay.width)}
+		s.Stay = []float32{x.stay.shift, x.stay.width}
 	}
 	return s
 }
@@ -486,15 +489,15 @@ func (r *relation) loadResponse(s *savedResponse) error {
 	if s.Kind < 0 || s.Kind >= 2*len(r.switches) || s.Member < 0 || s.Member >= len(r.members) || n > longestResponse || len(s.Width) != n || len(r.responses) >= maxResponses {
 		return fmt.Errorf("a response of %d rows of member %d of %d to switch %d of %d", n, s.Member, len(r.members), s.Kind/2, len(r.switches))
 	}
-	x := response{kind: s.Kind, member: s.Member}
+	x := response{kind: int32(s.Kind), member: int32(s.Member), after: make([]narrow, n)}
 	for i, w := range s.Width {
 		if !(w >= 1) {
 			return fmt.Errorf("a response that is %g times as wide", w)
 		}
-		x.after = append(x.after, spread{float64(s.Shift[i]), float64(w)})
+		x.after[i] = narrow{s.Shift[i], w}
 	}
 	if len(s.Stay) == 2 && s.Stay[1] >= 1 {
-		x.stay = spread{float64(s.Stay[0]), float64(s.Stay[1])}
+		x.stay = narrow{s.Stay[0], s.Stay[1]}
 	}
 	r.responses = append(r.responses, x)
 	return nil
