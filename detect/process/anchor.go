@@ -126,7 +126,7 @@ func (m *member) tie(residuals []float64, settled []bool, row, thinned float64, 
 
 // testAnchor holds m against its anchor.
 func (m *member) testAnchor(x []float64, z float64, follow following) {
-	if m.point.absent() || !m.point.has || m.displaced() {
+	if m.point.absent() || !m.point.has || m.displaced() || m.strange {
 		m.anchor.forget()
 		return
 	}

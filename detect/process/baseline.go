@@ -130,7 +130,10 @@ type savedRelation struct {
 	// follow; older ones have none.
 	Switches  []int           `json:"switches,omitempty"`
 	Responses []savedResponse `json:"responses,omitempty"`
-	Joint     *savedJoint     `json:"joint,omitempty"`
+	// Unmet are kinds of switches, as in Responses, whose states were not seen
+	// together.
+	Unmet [][2]int    `json:"unmet,omitempty"`
+	Joint *savedJoint `json:"joint,omitempty"`
 	// Factor is that of the joint distance.
 	Factor    []float32 `json:"factor,omitempty"`
 	Unsettled int       `json:"unsettled,omitempty"`
@@ -297,6 +300,9 @@ func (t *ticker) save(e *Engine, places map[*point]int) savedPace {
 		}
 		for i := range r.responses {
 			x.Responses = append(x.Responses, r.responses[i].save())
+		}
+		for i := range r.unmets {
+			x.Unmet = append(x.Unmet, [2]int{r.unmets[i].a, r.unmets[i].b})
 		}
 		x.Joint, x.Factor = r.joint.save()
 		s.Relations = append(s.Relations, x)
@@ -750,6 +756,12 @@ func (l *loader) restoreRelation(t *ticker, x *savedRelation) error {
 	r.responses = make([]response, 0, len(x.Responses))
 	for i := range x.Responses {
 		if err := r.loadResponse(&x.Responses[i]); err != nil {
+			return err
+		}
+	}
+	r.unmets = make([]unmet, 0, len(x.Unmet))
+	for _, kinds := range x.Unmet {
+		if err := r.loadUnmet(kinds); err != nil {
 			return err
 		}
 	}

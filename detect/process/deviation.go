@@ -273,12 +273,14 @@ func (e *Engine) deviation(r *relation, a *relationAlarm, frame uint64) detect.F
 	f.Key, f.Server = a.key(r), top.point.server()
 	f.Score = top.surprise
 	f.Severity = a.severity(r)
+	after := ""
+	if x := r.breaksUnmet(); x != nil {
+		f.Severity = min(f.Severity, protocols.Medium)
+		after = r.together(x)
+	}
 	if a.commanded {
 		f.Severity = protocols.Low
-	}
-	after := ""
-	if a.commanded {
-		after = afterCommand
+		after += afterCommand
 	}
 	p := top.point
 	f.Title = p.name() + " does not agree with its neighbours"

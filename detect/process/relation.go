@@ -39,6 +39,8 @@ type relation struct {
 	responses  []response
 	since      []int64
 	responding bool
+	// unmets are the states that were not seen together.
+	unmets []unmet
 	// stirred tells that a command was given in the quiet rows, or that what
 	// followed them has not been calm since; calm counts rows.
 	stirred bool
@@ -89,6 +91,12 @@ type member struct {
 	habit *anchor
 	// brought is the part of the bias that commands brought about.
 	brought float64
+	// meets are states that it follows and that are new together, nil if there are
+	// none; strange tells that there were some after the last switch, known is where
+	// it was before.
+	meets   *unmet
+	strange bool
+	known   foundAt
 	// means are the mean residuals now, sums what adds up of them, ratio the
 	// largest part of a threshold that one of them reaches, sharp that of the
 	// means alone.
@@ -237,6 +245,7 @@ func fitRelation(t *ticker, group []*point, l *listing, row float64) *relation {
 	r.fitHabits(h, data, settled, row)
 	r.joint = fitJoint(r, calms, row)
 	r.keepSwitches()
+	r.findUnmet(h)
 	r.reset()
 	return r
 }
@@ -638,6 +647,7 @@ func (r *relation) reset() {
 		r.positions[i] = math.NaN()
 	}
 	r.since = make([]int64, 2*len(r.switches))
+	r.whoFollows()
 }
 
 // step takes the row of t, and leaves in each member how far it is from what the
@@ -680,8 +690,15 @@ func (r *relation) step(t *ticker) bool {
 	if judged {
 		explainInto(r.explain, r.now, &r.past, r.visits, r.season, t.start)
 		r.tellTime(t.start)
+		follow := r.following()
+		strange := follow == followCommand && r.breaksUnmet() != nil
 		for j := range r.members {
-			f := r.following()
+			f := follow
+			if m := &r.members[j]; strange && !m.strange {
+				// It is off by what is expected of others in states that are new together,
+				// and would not find back from there.
+				f = followWander
+			}
 			if p := r.members[j].point; p.obeying > 0 {
 				p.obeying--
 				f = followAtOnce
@@ -763,7 +780,7 @@ func (m *member) test(x []float64, z float64, follow following) {
 		m.ratio = math.Max(m.ratio, math.Abs(m.means[h])/m.limits[h])
 	}
 	m.sharp = m.ratio
-	if m.displaced() {
+	if m.displaced() || m.strange {
 		m.sums.up, m.sums.down = 0, 0
 	}
 	m.ratio = math.Max(m.ratio, m.sums.add(residual-m.lean, m.means[sumRows]))

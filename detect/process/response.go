@@ -427,6 +427,9 @@ func (r *relation) respond(at, interval int64) (changed bool) {
 		}
 		r.positions[s] = p.value
 	}
+	if changed {
+		r.meet()
+	}
 	if r.responding {
 		for j := range r.members {
 			r.members[j].after = spread{}

@@ -1,0 +1,171 @@
+package process
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+	"slices"
+)
+
+// unmet are two states of different switches that were hardly ever seen together in
+// learning: the one pump runs without the other. What is expected then adds up what
+// follows each of them, and nothing has shown that it does add up.
+type unmet struct {
+	// a and b are kinds of switches, a the lower one: the states they lead to.
+	a, b int
+	// members are those that follow both, and the switches themselves.
+	members []int16
+}
+
+// maxUnmet bounds those of a relation.
+const maxUnmet = 1024
+
+// findUnmet finds the states that were not seen together for as long as a response
+// may take, of switches that something follows; it needs the responses.
+func (r *relation) findUnmet(h *history) {
+	seen := make([][]uint64, 2*len(r.switches)) // a bit a row
+	for s, p := range r.switches {
+		c := &h.columns[p.column]
+		if c.moved == nil || p.tally.nStates != 2 {
+			continue
+		}
+		words := (len(h.times) + 63) / 64
+		seen[2*s], seen[2*s+1] = make([]uint64, words), make([]uint64, words)
+		high := float64(float32(math.Max(p.tally.states[0], p.tally.states[1])))
+		for row := int(c.from); row < len(h.times); row++ {
+			is := 2 * s
+			if c.at(row) == high {
+				is++
+			}
+			seen[is][row/64] |= 1 << (row % 64)
+		}
+	}
+	for a := range seen {
+		for b := (a/2 + 1) * 2; b < len(seen) && len(r.unmets) < maxUnmet; b++ {
+			if seen[a] == nil || seen[b] == nil || !r.followed(a, b) {
+				continue
+			}
+			together := 0
+			for i, w := range seen[a] {
+				together += bits.OnesCount64(w & seen[b][i])
+			}
+			if together < longestResponse {
+				r.unmets = append(r.unmets, unmet{a: a, b: b})
+			}
+		}
+	}
+}
+
+// followed tells whether some member follows both the switch of kind a and that of
+// kind b.
+func (r *relation) followed(a, b int) bool {
+	for i := range r.responses {
+		if x := &r.responses[i]; int(x.kind)/2 == a/2 && r.follows(int(x.member), b) {
+			return true
+		}
+	}
+	return false
+}
+
+// follows tells whether a member follows the switch of a kind, up or down.
+func (r *relation) follows(member, kind int) bool {
+	return slices.ContainsFunc(r.responses, func(x response) bool { return int(x.member) == member && int(x.kind)/2 == kind/2 })
+}
+
+// whoFollows finds which members each unmet pair of states is about.
+func (r *relation) whoFollows() {
+	for i := range r.unmets {
+		x := &r.unmets[i]
+		x.members = nil
+		for j := range r.members {
+			p := r.members[j].point
+			if p == r.switches[x.a/2] || p == r.switches[x.b/2] || r.follows(j, x.a) && r.follows(j, x.b) {
+				x.members = append(x.members, int16(j))
+			}
+		}
+	}
+}
+
+// meet finds, after a switch, which members are in states that were never seen
+// together. What such a member was found to be there is let go of when it leaves them:
+// it says nothing of the states that are known.
+func (r *relation) meet() {
+	if len(r.unmets) == 0 {
+		return
+	}
+	for j := range r.members {
+		r.members[j].meets = nil
+	}
+	for i := range r.unmets {
+		x := &r.unmets[i]
+		if !r.stays(x.a) || !r.stays(x.b) {
+			continue
+		}
+		for _, j := range x.members {
+			if m := &r.members[j]; m.meets == nil {
+				m.meets = x
+			}
+		}
+	}
+	for j := range r.members {
+		m := &r.members[j]
+		switch strange := m.meets != nil; {
+		case strange && !m.strange:
+			m.known = m.found()
+		case !strange && m.strange:
+			m.settleAt(m.known)
+		}
+		m.strange = m.meets != nil
+	}
+}
+
+// breaksUnmet gives states that are new together of a member that is off, nil if there
+// are none.
+func (r *relation) breaksUnmet() *unmet {
+	for j := range r.members {
+		if m := &r.members[j]; m.strange && m.ratio > release {
+			return m.meets
+		}
+	}
+	return nil
+}
+
+// foundAt is where a member was found to be, aside from what is expected.
+type foundAt struct{ bias, brought, anchor float64 }
+
+func (m *member) found() foundAt {
+	l := foundAt{bias: m.bias, brought: m.brought}
+	if m.anchor != nil {
+		l.anchor = m.anchor.bias
+	}
+	return l
+}
+
+// settleAt puts a member back to where it was.
+func (m *member) settleAt(l foundAt) {
+	m.bias, m.brought = l.bias, l.brought
+	m.sums.up, m.sums.down = 0, 0
+	if m.anchor != nil {
+		m.anchor.bias = l.anchor
+		m.anchor.forget()
+	}
+}
+
+// together says which two states are new together.
+func (r *relation) together(x *unmet) string {
+	say := func(kind int) string {
+		p := r.switches[kind/2]
+		return fmt.Sprintf("%s is %s", p.name(), p.quantity(p.value))
+	}
+	return fmt.Sprintf(" %s while %s, which learning hardly ever saw together: what is expected then is not well known.", say(x.a), say(x.b))
+}
+
+// loadUnmet takes over a saved pair of kinds of switches.
+func (r *relation) loadUnmet(kinds [2]int) error {
+	a, b := kinds[0], kinds[1]
+	if a < 0 || a/2 >= b/2 || b >= 2*len(r.switches) || len(r.unmets) >= maxUnmet {
+		return fmt.Errorf("states %d and %d of %d switches that were not seen together", a, b, len(r.switches))
+	}
+	r.unmets = append(r.unmets, unmet{a: a, b: b})
+	return nil
+}
