@@ -93,7 +93,7 @@ func (y *payload) add(v float64, s *detect.Sample) bool {
 
 // restful tells that a stretch which goes on with the same value does not look
 // like chance, nor did the last.
-func (y *payload) restful() bool { return !y.chance && payloadLength-y.n > maxSame-y.same }
+func (y *payload) restful() bool { return !y.chance && payloadLength-int(y.n) > maxSame-int(y.same) }
 
 // repeat takes the last value n more times; see restful.
 func (y *payload) repeat(n int) {
