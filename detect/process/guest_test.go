@@ -33,21 +33,11 @@ func newTwoPaces(every int, s Settings) *twoPaces {
 // run lets n seconds go by.
 func (x *twoPaces) run(n int) {
 	for range n {
-		x.n++
-		phase := 2 * math.Pi * float64(x.n) / 600
-		x.demand = 20 + 8*math.Sin(phase) + 3*math.Sin(2.7*phase)
-		if x.level < 1.5 {
-			x.pump = true
-		}
-		if x.level > 2.5 {
-			x.pump = false
-		}
-		target, on := 0.0, 0.0
+		x.proceed()
+		on := 0.0
 		if x.pump {
-			target, on = 45-2*x.level, 1
+			on = 1
 		}
-		x.flow += 0.1 * (target - x.flow)
-		x.level += (x.flow - x.demand) / 1500
 		round := func(v float64) float64 { return math.Round(v*1000) / 1000 }
 		x.report(inflow, round(x.flow+0.3*x.noise()))
 		x.report(outflow, round(x.demand+0.3*x.noise()))

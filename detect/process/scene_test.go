@@ -59,24 +59,29 @@ func (x *scene) noise() float64 {
 	return sum * 1.4
 }
 
+// proceed lets the process go on for a second.
+func (x *scene) proceed() {
+	x.n++
+	phase := 2 * math.Pi * float64(x.n) / 600
+	x.demand = 20 + 8*math.Sin(phase) + 3*math.Sin(2.7*phase)
+	if x.level < 1.5 {
+		x.pump = true
+	}
+	if x.level > 2.5 {
+		x.pump = false
+	}
+	target := 0.0
+	if x.pump {
+		target = 45 - 2*x.level
+	}
+	x.flow += 0.1 * (target - x.flow)
+	x.level += (x.flow - x.demand) / 1500
+}
+
 // run lets the process go on for n polls.
 func (x *scene) run(n int) {
 	for range n {
-		x.n++
-		phase := 2 * math.Pi * float64(x.n) / 600
-		x.demand = 20 + 8*math.Sin(phase) + 3*math.Sin(2.7*phase)
-		if x.level < 1.5 {
-			x.pump = true
-		}
-		if x.level > 2.5 {
-			x.pump = false
-		}
-		target := 0.0
-		if x.pump {
-			target = 45 - 2*x.level
-		}
-		x.flow += 0.1 * (target - x.flow)
-		x.level += (x.flow - x.demand) / 1500
+		x.proceed()
 		on := 0.0
 		if x.pump {
 			on = 1
@@ -165,4 +170,22 @@ func (x *scene) expectKind(t *testing.T, k *detect.Kind, point int) {
 	for _, f := range x.log {
 		t.Logf("%s %s: %s", f.Kind.Name, f.Title, f.Explanation)
 	}
+}
+
+// savedAndLoaded returns what e saves, and an engine that loaded it. What is loaded
+// must be saved as it was.
+func savedAndLoaded(t *testing.T, e *Engine) (saved []byte, loaded *Engine) {
+	t.Helper()
+	saved, err := e.Save()
+	if err != nil {
+		t.Fatal(err)
+	}
+	loaded = NewEngine(Settings{})
+	if err := loaded.Load(saved); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := loaded.Save(); err != nil || !bytes.Equal(again, saved) {
+		t.Errorf("what is loaded is saved otherwise (error %v)", err)
+	}
+	return saved, loaded
 }
