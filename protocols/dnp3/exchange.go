@@ -115,7 +115,7 @@ func (d *Decoder) request(a *association, ev *protocols.Event, m *Message, r *ob
 		ev.RequestFrame = a.requestFrame
 		return
 	}
-	sum := digest(m.Fragment)
+	sum := protocols.Digest(m.Fragment)
 	repeat := a.requestSeen && a.requestSeq == seq && a.requestHash == sum
 	if !repeat {
 		// The next request goes on from the last fragment of a response of

@@ -115,7 +115,7 @@ func (h *half) count(v *frameViolations, header *LinkHeader, f *linkFunction, bl
 		// The next counted frame has the bit set.
 		h.countSeen, h.countBit, h.counted = true, false, 0
 	case f.counted && header.FCV:
-		sum := digest(blocks)
+		sum := protocols.Digest(blocks)
 		if h.countSeen && h.countBit == header.FCB {
 			if h.counted == sum {
 				v.add(LinkRetransmission, bit(header.FCB), bit(!header.FCB))

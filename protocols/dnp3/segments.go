@@ -11,7 +11,7 @@ func (d *Decoder) segment(dir protocols.Direction, at protocols.Stamp, a *associ
 	first, final := octet&transportFIR != 0, octet&transportFIN != 0
 	var sum uint64
 	if !first || !final {
-		sum = digest(user)
+		sum = protocols.Digest(user)
 	}
 	switch {
 	case first:

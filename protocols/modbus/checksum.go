@@ -1,7 +1,5 @@
 package modbus
 
-import "encoding/binary"
-
 // crcTable is CRC-16 with the reflected polynomial 0xA001 (SL 6.2.2).
 var crcTable = func() (t [256]uint16) {
 	for i := range t {
@@ -36,31 +34,4 @@ func LRC(data []byte) byte {
 		sum += b
 	}
 	return -sum
-}
-
-// digest tells whether two PDUs are the same; it is no cryptographic hash.
-func digest(pdu []byte) uint64 {
-	const prime = 0x9E3779B97F4A7C15
-	h := uint64(len(pdu)) * prime
-	for len(pdu) >= 8 {
-		h = (h ^ binary.LittleEndian.Uint64(pdu)) * prime
-		h ^= h >> 32
-		pdu = pdu[8:]
-	}
-	h = (h ^ rest(pdu)) * prime
-	return h ^ h>>32
-}
-
-// rest is fewer than eight octets as a number; with how many there are it says
-// which they are.
-func rest(p []byte) uint64 {
-	switch n := len(p); {
-	case n >= 4:
-		return uint64(binary.LittleEndian.Uint32(p)) | uint64(binary.LittleEndian.Uint32(p[n-4:]))<<32
-	case n >= 2:
-		return uint64(binary.LittleEndian.Uint16(p)) | uint64(binary.LittleEndian.Uint16(p[n-2:]))<<16
-	case n == 1:
-		return uint64(p[0])
-	}
-	return 0
 }

@@ -104,7 +104,7 @@ func FuzzPDU(f *testing.F) {
 			describe(&e, &m)
 			fillRequest(&e, &m)
 			x := new(transaction)
-			x.remember(&m, protocols.Stamp{}, digest(pdu))
+			x.remember(&m, protocols.Stamp{}, protocols.Digest(pdu))
 			fillAsked(&e, x)
 			fillResponse(&e, &m, x, x != nil)
 			m.pair(x)

@@ -19,7 +19,7 @@ func (d *Decoder) ask(e *protocols.Event, m *Message, at protocols.Stamp, pdu []
 			return
 		}
 	}
-	dig := digest(pdu)
+	dig := protocols.Digest(pdu)
 	if x := d.tracker.repeated(m, dig); x != nil {
 		since := (at.Clock - x.clock) / int64(time.Millisecond)
 		switch {
@@ -215,7 +215,7 @@ func (m *Message) compare(e *protocols.Event, x *transaction, pdu []byte) {
 		}
 	default:
 		s := m.SubInfo()
-		if !m.Info().echo && (s == nil || !s.echo) || digest(pdu) == x.digest {
+		if !m.Info().echo && (s == nil || !s.echo) || protocols.Digest(pdu) == x.digest {
 			return
 		}
 		if a, ok := m.Get(FieldAddress); ok && a != x.address {
