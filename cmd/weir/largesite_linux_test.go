@@ -55,7 +55,7 @@ func TestALargeSite(t *testing.T) {
 		{"watch", watched, []string{weir, "replay", "{}", "-b", baseline, "--store", "none", "-w", "1"}},
 	} {
 		program := &timed{name: p.name, args: p.args}
-		u, err := program.run(t, p.capture)
+		u, err := program.run(t, files{capture: p.capture})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/weir-ics/weir/plant"
 )
 
 // listener is a program that captures, and what it says at its end.
@@ -114,7 +116,7 @@ func TestLiveRate(t *testing.T) {
 	}
 	tap := newTap(t)
 	const most = 2_000_000
-	load := cachedLoad(t, benchFolder(t), "modbus", most)
+	load := cachedLoad(t, benchFolder(t), plant.Load{Kind: "modbus", Packets: most})
 	program := buildWeir(t)
 	listeners := []listener{{"tcpdump -i X -w /dev/null", []string{"tcpdump", "-i", "tap1", "-B", strconv.Itoa(smallBuffer >> 10), "-w", "/dev/null"}, "listening on", false, tcpdumpHeard}}
 	for _, x := range []struct {

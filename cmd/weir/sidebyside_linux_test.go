@@ -31,7 +31,9 @@ const sideBySideEnough = 10 * time.Second
 // timed is a program and what it took over one load.
 type timed struct {
 	name string
-	args []string // {} stands for the capture, $store for a fresh store
+	// {} stands for the capture, $first for one with its first packets, $baseline for
+	// what was learned of these, $store and $dir for a fresh store and folder
+	args []string
 	runs []usageOf
 }
 
@@ -49,6 +51,9 @@ func programs(weir, plain string) []*timed {
 		{name: "weir replay, no process model, 2 workers", args: []string{weir, "replay", "{}", "--learn", "60s", "--store", "none", "-c", plain, "-w", "2"}},
 		{name: "weir replay, all on, 1 worker", args: []string{weir, "replay", "{}", "--learn", "60s", "--store", "none", "-w", "1"}},
 		{name: "weir replay, all on, 2 workers", args: []string{weir, "replay", "{}", "--learn", "60s", "--store", "none", "-w", "2"}},
+		{name: "weir learn, of the first 40 % of the packets", args: []string{weir, "learn", "$first", "-o", "$dir/baseline"}},
+		{name: "weir replay, all on, by that baseline, 1 worker", args: []string{weir, "replay", "{}", "--baseline", "$baseline", "--store", "none", "-w", "1"}},
+		{name: "weir replay, all on, by that baseline, 2 workers", args: []string{weir, "replay", "{}", "--baseline", "$baseline", "--store", "none", "-w", "2"}},
 		{name: "weir replay, all on, store", args: []string{weir, "replay", "{}", "--learn", "60s", "--store", "$store", "-w", "1"}},
 		{name: "weir decode", args: []string{weir, "decode", "{}"}},
 		{name: "ndpiReader -i F", args: []string{"ndpiReader", "-q", "-i", "{}"}},
@@ -76,11 +81,17 @@ func TestSideBySide(t *testing.T) {
 	}
 	fmt.Printf("%s, %d processors, %s\n", processor(), runtime.NumCPU(), runtime.Version())
 	for _, kind := range plant.LoadKinds() {
-		if kind[0] == "site" {
-			continue // it is for memory (TestALargeSite)
-		}
 		const packets = 2_000_000
-		capture := cachedLoad(t, cache, kind[0], packets)
+		load := plant.Load{Kind: kind[0], Packets: packets}
+		if load.Kind == "site" {
+			load.Pairs, load.Moving = 50, 30 // a small plant
+		}
+		files := files{capture: cachedLoad(t, cache, load), baseline: filepath.Join(t.TempDir(), "baseline")}
+		load.Packets = packets * 2 / 5
+		files.first = cachedLoad(t, cache, load)
+		if out, err := exec.Command(weir, "learn", files.first, "-o", files.baseline).CombinedOutput(); err != nil {
+			t.Fatalf("learn: %v\n%s", err, out)
+		}
 		all := programs(weir, plain)
 		for _, p := range all {
 			if _, err := exec.LookPath(p.args[0]); err != nil {
@@ -97,7 +108,7 @@ func TestSideBySide(t *testing.T) {
 				if total > sideBySideEnough {
 					continue
 				}
-				u, err := p.run(t, capture)
+				u, err := p.run(t, files)
 				if err != nil {
 					t.Errorf("%s: %v", p.name, err)
 				}
@@ -152,8 +163,12 @@ func benchFolder(t *testing.T) string {
 	return cache
 }
 
-func cachedLoad(t *testing.T, dir, kind string, packets int) string {
-	path := filepath.Join(dir, fmt.Sprintf("%s-%d.pcap", kind, packets))
+func cachedLoad(t *testing.T, dir string, l plant.Load) string {
+	name := fmt.Sprintf("%s-%d", l.Kind, l.Packets)
+	if l.Pairs > 0 {
+		name += fmt.Sprintf("-%d-%d", l.Pairs, l.Moving)
+	}
+	path := filepath.Join(dir, name+".pcap")
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}
@@ -161,26 +176,21 @@ func cachedLoad(t *testing.T, dir, kind string, packets int) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := plant.Load{Kind: kind, Packets: packets}
 	if err := errors.Join(l.Write(f), f.Close(), os.Rename(path+".part", path)); err != nil {
 		t.Fatal(err)
 	}
 	return path
 }
 
-// run runs the program once over a capture.
-func (p *timed) run(t *testing.T, capture string) (usageOf, error) {
+// files are what programs are run on.
+type files struct{ capture, first, baseline string }
+
+// run runs the program once.
+func (p *timed) run(t *testing.T, f files) (usageOf, error) {
 	dir := t.TempDir()
 	args := slices.Clone(p.args)
 	for i, a := range args {
-		switch a {
-		case "{}":
-			args[i] = capture
-		case "$store":
-			args[i] = filepath.Join(dir, "weir.db")
-		case "$dir":
-			args[i] = dir
-		}
+		args[i] = strings.NewReplacer("{}", f.capture, "$first", f.first, "$baseline", f.baseline, "$store", filepath.Join(dir, "weir.db"), "$dir", dir).Replace(a)
 	}
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = dir
