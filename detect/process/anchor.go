@@ -83,12 +83,9 @@ func (a *anchor) calibrate(residuals []float64, row, thinned float64, rows int) 
 	a.sums.calibrate(residuals, a.scale, a.lean, row, thinned)
 }
 
-// test holds the standardised value z against what the others make expected.
-func (a *anchor) test(x []float64, z float64, follow following) {
-	s := a.bias
-	for i, w := range a.weights {
-		s += float64(w) * x[i]
-	}
+// test holds the standardised value z against s, which is what the others make
+// expected.
+func (a *anchor) test(s, z float64, follow following) {
 	a.expected = s
 	residual := (z - s) / a.scale
 	switch follow {
@@ -100,8 +97,8 @@ func (a *anchor) test(x []float64, z float64, follow following) {
 	case followWander:
 		a.bias += a.pace * cut(residual-a.lean, 1)
 	}
-	a.mean += 2 / (horizons[sumRows] + 1) * (cut(residual, a.clip) - a.mean)
-	a.ratio = math.Max(math.Abs(a.mean)/a.limit, a.sums.add(residual-a.lean, a.mean))
+	a.mean += alphas[sumRows] * (cut(residual, a.clip) - a.mean)
+	a.ratio = max(math.Abs(a.mean)/a.limit, a.sums.add(residual-a.lean, a.mean))
 }
 
 // tie keeps the anchor of m if it says anything, and if m needs one.
@@ -124,22 +121,26 @@ func (m *member) tie(residuals []float64, settled []bool, row, thinned float64, 
 	a.calibrate(calm, row, thinned, rows)
 }
 
-// testAnchor holds m against its anchor.
-func (m *member) testAnchor(x []float64, z float64, follow following) {
-	if m.point.absent() || !m.point.has || m.displaced() || m.strange {
+// testAnchor holds m against its anchor, which makes s expected.
+func (m *member) testAnchor(s, z float64, follow following, there bool) {
+	if !there || m.displaced() || m.strange {
 		m.anchor.forget()
 		return
 	}
-	m.anchor.test(x, z, follow)
+	m.anchor.test(s, z, follow)
 }
 
 // testHabit holds m against its habit.
-func (m *member) testHabit(clock []float64, z float64, follow following) {
-	if m.point.absent() || !m.point.has || m.displaced() {
+func (m *member) testHabit(clock []float64, z float64, follow following, there bool) {
+	if !there || m.displaced() {
 		m.habit.forget()
 		return
 	}
-	m.habit.test(clock, z, follow)
+	s := m.habit.bias
+	for i, w := range m.habit.weights {
+		s += float64(w) * clock[i]
+	}
+	m.habit.test(s, z, follow)
 }
 
 // forget lets go of what added up.

@@ -31,8 +31,8 @@ func (s *sums) add(residual, mean float64) float64 {
 	// A single residual counts twice the allowance at most, so that a spike is no
 	// shift.
 	c := cut(residual, 2*s.allowance)
-	s.up = math.Min(top, math.Max(0, s.up+c-s.allowance))
-	s.down = math.Min(top, math.Max(0, s.down-c-s.allowance))
+	s.up = min(top, max(0, s.up+c-s.allowance))
+	s.down = min(top, max(0, s.down-c-s.allowance))
 	if ratio := s.ratio(); ratio <= release || math.Abs(mean) >= s.allowance/2 {
 		return ratio
 	}
@@ -41,7 +41,7 @@ func (s *sums) add(residual, mean float64) float64 {
 }
 
 // ratio is the part of the threshold that the larger sum reaches.
-func (s *sums) ratio() float64 { return math.Max(s.up, s.down) / s.limit }
+func (s *sums) ratio() float64 { return max(s.up, s.down) / s.limit }
 
 // calibrate finds the threshold: the larger of what the largest sums of learning
 // say by peaks over threshold, and of what chance does to a sum. A sum of steps

@@ -67,11 +67,6 @@ func (e *Engine) judgeRow(r *relation, t *ticker) {
 		}
 	}
 	a := &r.alarm
-	frame := uint64(0)
-	for j := range r.members {
-		_, seen := r.members[j].point.lastSeen()
-		frame = max(frame, seen)
-	}
 	if worst <= release {
 		a.doubt = 0
 	} else if a.doubt == 0 {
@@ -80,7 +75,7 @@ func (e *Engine) judgeRow(r *relation, t *ticker) {
 	}
 	if a.active {
 		if fresh, is := r.another(worst, lead); is {
-			e.agree(r, a, frame)
+			e.agree(r, a)
 			lead = fresh
 		}
 	}
@@ -91,12 +86,12 @@ func (e *Engine) judgeRow(r *relation, t *ticker) {
 			} else if r.calm >= holdRows {
 				r.stirred = false
 			}
-			e.judgeSlow(r, t, frame)
+			e.judgeSlow(r, t)
 			return
 		}
 		if r.slow.active {
 			// One of them tells it by itself now.
-			e.agree(r, &r.slow, frame)
+			e.agree(r, &r.slow)
 		}
 		e.rouseAll(r)
 		*a = relationAlarm{active: true, lead: lead, doubt: a.doubt, doubtFrame: a.doubtFrame}
@@ -106,8 +101,8 @@ func (e *Engine) judgeRow(r *relation, t *ticker) {
 	}
 	sharp := 0.0
 	for j := range r.members {
-		a.far = math.Max(a.far, r.members[j].far)
-		sharp = math.Max(sharp, r.members[j].sharp)
+		a.far = max(a.far, r.members[j].far())
+		sharp = max(sharp, r.members[j].sharp)
 	}
 	if sharp > release {
 		a.sharpRows++
@@ -115,12 +110,22 @@ func (e *Engine) judgeRow(r *relation, t *ticker) {
 	} else if a.calm++; a.calm >= holdRows {
 		a.sharpRows = 0
 	}
-	e.holdRelation(r, a, worst, frame)
+	e.holdRelation(r, a, worst)
+}
+
+// lastFrame is the frame in which a member of r was last reported.
+func (r *relation) lastFrame() uint64 {
+	last := uint64(0)
+	for j := range r.members {
+		_, frame := r.members[j].point.lastSeen()
+		last = max(last, frame)
+	}
+	return last
 }
 
 // judgeSlow holds all members of r together against what they were, and each
 // against its anchor.
-func (e *Engine) judgeSlow(r *relation, t *ticker, frame uint64) {
+func (e *Engine) judgeSlow(r *relation, t *ticker) {
 	worst, lead, together, habitual := 0.0, 0, false, false
 	for j := range r.members {
 		if a := r.members[j].anchor; a != nil && a.ratio > worst {
@@ -145,9 +150,9 @@ func (e *Engine) judgeSlow(r *relation, t *ticker, frame uint64) {
 			lead = places[0]
 		}
 		*a = relationAlarm{active: true, lead: lead, together: together, anchored: !together && !habitual, habitual: habitual, commanded: r.stirred || e.relationExplained(r, t.start)}
-		a.c = condition{kind: KindCorrelation, since: t.start, firstFrame: frame, next: 1}
+		a.c = condition{kind: KindCorrelation, since: t.start, firstFrame: r.lastFrame(), next: 1}
 	}
-	e.holdRelation(r, a, worst, frame)
+	e.holdRelation(r, a, worst)
 }
 
 // another tells whether what breaks r now is not what its alarm is about: that had
@@ -184,10 +189,10 @@ func (a *relationAlarm) names(r *relation, j int) bool {
 
 // holdRelation goes on with an alarm of r, or ends it when it was calm for long
 // enough.
-func (e *Engine) holdRelation(r *relation, a *relationAlarm, worst float64, frame uint64) {
+func (e *Engine) holdRelation(r *relation, a *relationAlarm, worst float64) {
 	if worst <= release {
 		if a.c.good++; a.c.good >= holdRows {
-			e.agree(r, a, frame)
+			e.agree(r, a)
 		}
 		return
 	}
@@ -201,12 +206,12 @@ func (e *Engine) holdRelation(r *relation, a *relationAlarm, worst float64, fram
 	if a.c.times >= a.c.next {
 		a.c.next *= 2
 	}
-	e.findings = append(e.findings, e.deviation(r, a, frame))
+	e.findings = append(e.findings, e.deviation(r, a))
 }
 
 // agree ends an alarm of r.
-func (e *Engine) agree(r *relation, a *relationAlarm, frame uint64) {
-	f := e.finding(r.members[a.lead].point, &a.c, e.clock, frame)
+func (e *Engine) agree(r *relation, a *relationAlarm) {
+	f := e.finding(r.members[a.lead].point, &a.c, e.clock, r.lastFrame())
 	f.Key, f.Clear = a.key(r), true
 	f.Title = "The values of " + r.members[a.lead].point.name() + " and its neighbours agree again"
 	if r.lone() {
@@ -249,7 +254,7 @@ func (e *Engine) relationExplained(r *relation, at int64) bool {
 }
 
 // deviation says what is wrong in a relation.
-func (e *Engine) deviation(r *relation, a *relationAlarm, frame uint64) detect.Finding {
+func (e *Engine) deviation(r *relation, a *relationAlarm) detect.Finding {
 	ranked, shares := r.rank()
 	switch {
 	case a.together:
@@ -269,9 +274,9 @@ func (e *Engine) deviation(r *relation, a *relationAlarm, frame uint64) detect.F
 	if len(ranked) > 0 {
 		top = &r.members[ranked[0]]
 	}
-	f := e.finding(lead.point, &a.c, e.clock, frame)
+	f := e.finding(lead.point, &a.c, e.clock, r.lastFrame())
 	f.Key, f.Server = a.key(r), top.point.server()
-	f.Score = top.surprise
+	f.Score = top.surprise()
 	f.Severity = a.severity(r)
 	after := ""
 	if x := r.breaksUnmet(); x != nil {

@@ -320,7 +320,7 @@ func quality(k protocols.PointKind, f uint8) uint8 {
 func (p *point) judgement() (judged bool, score, low, high float64) {
 	if r := p.relation; r != nil && r.ready {
 		m := &r.members[p.member]
-		return true, m.surprise, m.low, m.high
+		return true, m.surprise(), m.low, m.high
 	}
 	if f := p.profile; f != nil && (!math.IsInf(f.low, 0) || !math.IsInf(f.high, 0)) {
 		score := 0.0

@@ -39,6 +39,7 @@ type relation struct {
 	responses  []response
 	since      []int64
 	responding bool
+	answering
 	// unmets are the states that were not seen together.
 	unmets []unmet
 	// stirred tells that a command was given in the quiet rows, or that what
@@ -53,9 +54,10 @@ type relation struct {
 	sequence int64
 	now      []float64
 	explain  []float64
-	residual []float64
-	ready    bool
-	alarm    relationAlarm
+	// expect is what weights make of the row, see predict.
+	expect []float64
+	ready  bool
+	alarm  relationAlarm
 	// slow is the alarm about what no member tells by itself: all of them together,
 	// or one against its anchor. It gives way to alarm.
 	slow relationAlarm
@@ -79,7 +81,8 @@ type member struct {
 	// where a single one is cut off.
 	limits, clips [len(horizons)]float64
 
-	// after is what the switches before this row make of the residual.
+	// after is what the switches before this row make of the residual, answer the
+	// place of the response that says so.
 	after spread
 	// bias is what the residual has come to be by a command, or because the
 	// level wandered; pace is how far that may be in one row.
@@ -96,6 +99,7 @@ type member struct {
 	// it was before.
 	meets   *unmet
 	strange bool
+	answer  int32
 	known   foundAt
 	// means are the mean residuals now, sums what adds up of them, ratio the
 	// largest part of a threshold that one of them reaches, sharp that of the
@@ -104,11 +108,10 @@ type member struct {
 	sums  sums
 	ratio float64
 	sharp float64
-	// far is the same of the last residual alone, not cut off.
-	far      float64
+	// residual is the last one, not cut off.
+	residual float64
 	last     float64
 	hasLast  bool
-	surprise float64
 	// low, high and expected are what was expected in the last row.
 	low, high, expected float64
 }
@@ -626,7 +629,7 @@ func average(out, residuals []float64, scale, clip, length float64) {
 	}
 }
 
-func cut(v, clip float64) float64 { return math.Max(-clip, math.Min(clip, v)) }
+func cut(v, clip float64) float64 { return max(-clip, min(clip, v)) }
 
 // reset makes room for the rows to come.
 func (r *relation) reset() {
@@ -637,7 +640,7 @@ func (r *relation) reset() {
 	for j := range r.members {
 		r.members[j].pace = wander * r.members[j].scale / float64(max(r.rows, 1))
 	}
-	r.now, r.residual = make([]float64, d), make([]float64, d)
+	r.now, r.expect = make([]float64, d), make([]float64, 2*d)
 	r.explain = make([]float64, r.columns())
 	r.clock = make([]float64, r.habits.columns()+1)
 	r.filled, r.sequence, r.met = 0, 0, 0
@@ -648,6 +651,7 @@ func (r *relation) reset() {
 	}
 	r.since = make([]int64, 2*len(r.switches))
 	r.whoFollows()
+	r.prepare()
 }
 
 // step takes the row of t, and leaves in each member how far it is from what the
@@ -690,22 +694,29 @@ func (r *relation) step(t *ticker) bool {
 	if judged {
 		explainInto(r.explain, r.now, &r.past, r.visits, r.season, t.start)
 		r.tellTime(t.start)
+		r.predict(r.explain)
 		follow := r.following()
 		strange := follow == followCommand && r.breaksUnmet() != nil
 		for j := range r.members {
 			f := follow
-			if m := &r.members[j]; strange && !m.strange {
+			m := &r.members[j]
+			if strange && !m.strange {
 				// It is off by what is expected of others in states that are new together,
 				// and would not find back from there.
 				f = followWander
 			}
-			if p := r.members[j].point; p.obeying > 0 {
+			p := m.point
+			if p.obeying > 0 {
 				p.obeying--
 				f = followAtOnce
 			}
-			r.members[j].test(r.explain, r.now[j], f)
-			if r.members[j].habit != nil {
-				r.members[j].testHabit(r.clock, r.now[j], f)
+			there := p.has && (t.absent == 0 || !p.absent())
+			m.test(r.expect[j], r.now[j], f, there)
+			if m.anchor != nil {
+				m.testAnchor(r.expect[len(r.members)+j], r.now[j], f, there)
+			}
+			if m.habit != nil {
+				m.testHabit(r.clock, r.now[j], f, there)
 			}
 		}
 		r.ready = true
@@ -747,14 +758,11 @@ func (r *relation) following() following {
 	return followNothing
 }
 
-// test holds a member against its prediction.
-func (m *member) test(x []float64, z float64, follow following) {
-	s := 0.0
-	for i, w := range m.weights {
-		s += float64(w) * x[i]
-	}
-	s += m.bias + m.after.shift
-	width := math.Max(1, m.after.width)
+// test holds a member, which is z, against what its weights make expected; there
+// tells that it is still reported.
+func (m *member) test(expect, z float64, follow following, there bool) {
+	s := expect + (m.bias + m.after.shift)
+	width := max(1, m.after.width)
 	scale := m.scale * width
 	residual := (z - s) / scale
 	switch follow {
@@ -769,30 +777,31 @@ func (m *member) test(x []float64, z float64, follow following) {
 	case followWander:
 		m.bias += m.pace * cut(residual-m.lean, 1)
 	}
-	m.ratio = 0
-	if m.point.absent() || !m.point.has {
-		// It is not reported any more; others tell that.
-		residual = 0
+	if !there {
+		residual = 0 // others tell that
 	}
-	m.far = math.Abs(residual) / m.limits[0]
-	for h, length := range horizons {
-		m.means[h] += 2 / (length + 1) * (cut(residual, m.clips[h]) - m.means[h])
-		m.ratio = math.Max(m.ratio, math.Abs(m.means[h])/m.limits[h])
+	m.residual = residual
+	ratio := 0.0
+	for h := range horizons {
+		m.means[h] += alphas[h] * (cut(residual, m.clips[h]) - m.means[h])
+		ratio = max(ratio, math.Abs(m.means[h])/m.limits[h])
 	}
-	m.sharp = m.ratio
+	m.sharp = ratio
 	if m.displaced() || m.strange {
 		m.sums.up, m.sums.down = 0, 0
 	}
-	m.ratio = math.Max(m.ratio, m.sums.add(residual-m.lean, m.means[sumRows]))
-	if m.anchor != nil {
-		m.testAnchor(x, z, follow)
-	}
-	m.surprise = surprise(m.ratio * 6)
+	m.ratio = max(ratio, m.sums.add(residual-m.lean, m.means[sumRows]))
 	base := 0.0
 	if m.drifting {
 		base = m.point.value - z*m.spread - m.mean
 	}
 	m.expected = base + s*m.spread + m.mean
-	reach := math.Min(m.limits[0], 6) * scale * m.spread
+	reach := min(m.limits[0], 6) * scale * m.spread
 	m.low, m.high = m.expected-reach, m.expected+reach
 }
+
+// surprise is how surprising m was in the last row.
+func (m *member) surprise() float64 { return surprise(m.ratio * 6) }
+
+// far is the part of a threshold that the last residual of m reaches alone.
+func (m *member) far() float64 { return math.Abs(m.residual) / m.limits[0] }

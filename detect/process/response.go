@@ -410,62 +410,6 @@ func (r *relation) keepSwitches() {
 	}
 }
 
-// respond takes in which switches changed since the last row, and finds what those
-// before this row make of the residuals. It tells whether one changed.
-func (r *relation) respond(at, interval int64) (changed bool) {
-	for s, p := range r.switches {
-		if !p.has {
-			continue
-		}
-		switch was := r.positions[s]; {
-		case p.value == was:
-			continue
-		case p.value > was:
-			r.since[2*s+1], changed = at, true
-		case p.value < was:
-			r.since[2*s], changed = at, true
-		}
-		r.positions[s] = p.value
-	}
-	if changed {
-		r.meet()
-	}
-	if r.responding {
-		for j := range r.members {
-			r.members[j].after = spread{}
-		}
-		r.responding = false
-	}
-	for i := range r.responses {
-		x := &r.responses[i]
-		s := spread{}
-		if age := ageOf(at-r.since[x.kind], interval); age < len(x.after) {
-			s = x.after[age].spread()
-		} else if age >= longestResponse && x.stay.width > 1 && r.stays(int(x.kind)) {
-			s = x.stay.spread()
-		}
-		if s.width > 0 {
-			m := &r.members[x.member]
-			m.after = m.after.wider(s)
-			r.responding = true
-		}
-	}
-	return changed
-}
-
-// stays tells whether the switch of a kind is in the state it switched to.
-func (r *relation) stays(kind int) bool {
-	p := r.switches[kind/2]
-	if !p.has || p.profile == nil || len(p.profile.states) < 2 {
-		return false
-	}
-	low, high := p.profile.states[0].value, p.profile.states[1].value
-	if low > high {
-		low, high = high, low
-	}
-	return kind%2 == 0 && near(p.value, low) || kind%2 == 1 && near(p.value, high)
-}
-
 // savedResponse is a response in the baseline.
 type savedResponse struct {
 	Kind   int       `json:"kind"`

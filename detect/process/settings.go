@@ -95,4 +95,12 @@ const (
 // horizons are over how many rows the residuals are averaged.
 var horizons = [...]float64{1, 3, 8}
 
+// alphas are the weights of the newest residual in a mean over each horizon.
+var alphas = func() (a [len(horizons)]float64) {
+	for h, length := range horizons {
+		a[h] = 2 / (length + 1)
+	}
+	return a
+}()
+
 const day = 24 * time.Hour

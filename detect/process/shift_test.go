@@ -11,7 +11,7 @@ func calibrated(n int, r *rand.Rand) (*member, []float64) {
 	for i := range residuals {
 		residuals[i] = r.NormFloat64()
 	}
-	m := &member{point: &point{has: true, profile: &profile{nature: natureContinuous, shape: noShape}}, spread: 1, weights: []float32{0}}
+	m := &member{point: &point{has: true, profile: &profile{nature: natureContinuous, shape: noShape}}, spread: 1}
 	m.calibrate(residuals, 1e-9, 1)
 	return m, residuals
 }
@@ -20,7 +20,7 @@ func calibrated(n int, r *rand.Rand) (*member, []float64) {
 // part of a threshold that the means and the sums reached.
 func (m *member) largest(r *rand.Rand, shift float64, rows int) (means, sums float64) {
 	for range rows {
-		m.test([]float64{0}, shift+r.NormFloat64(), followNothing)
+		m.test(0, shift+r.NormFloat64(), followNothing, true)
 		for h := range horizons {
 			means = max(means, max(m.means[h], -m.means[h])/m.limits[h])
 		}
@@ -50,7 +50,7 @@ func TestAShiftThatMeansAreTooShortForIsSeenByTheSums(t *testing.T) {
 func TestASpikeIsNoShift(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	m, _ := calibrated(400, r)
-	m.test([]float64{0}, 60, followNothing)
+	m.test(0, 60, followNothing, true)
 	if q := m.sums.ratio(); q > 0.5 {
 		t.Errorf("a single residual reaches %.2f of the threshold of the sums", q)
 	}
@@ -74,7 +74,7 @@ func TestManyPointsThatAreALittleOffAreToldTogetherAndNamedInOrder(t *testing.T)
 	row := func(shift func(j int) float64) (single, together float64) {
 		for j := range x.members {
 			m := &x.members[j]
-			m.test([]float64{0}, shift(j)+noise*r.NormFloat64(), followNothing)
+			m.test(0, shift(j)+noise*r.NormFloat64(), followNothing, true)
 			single = max(single, m.ratio)
 		}
 		return single, x.joint.test(&x)

@@ -22,6 +22,9 @@ type ticker struct {
 	start, deadline int64
 	epoch           uint32
 	seen, required  int
+	// absent is how many points had been missing for so long, when the last round was
+	// over, that rows do not wait for them.
+	absent int
 	// lastStart and sequence are those of the last row. A gap in time leaves a
 	// gap in sequence.
 	lastStart int64
@@ -234,6 +237,7 @@ const missing = 3
 // closeRow ends a round: its row is learned or judged.
 func (e *Engine) closeRow(t *ticker) {
 	t.open = false
+	t.absent = 0
 	for i := range t.seats {
 		s := &t.seats[i]
 		switch {
@@ -250,6 +254,9 @@ func (e *Engine) closeRow(t *ticker) {
 				s.required = false
 				t.required--
 			}
+		}
+		if s.missed >= missing {
+			t.absent++
 		}
 	}
 	t.sequence++

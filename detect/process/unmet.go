@@ -98,7 +98,7 @@ func (r *relation) meet() {
 	}
 	for i := range r.unmets {
 		x := &r.unmets[i]
-		if !r.stays(x.a) || !r.stays(x.b) {
+		if !r.held[x.a] || !r.held[x.b] {
 			continue
 		}
 		for _, j := range x.members {
