@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/weir-ics/weir/protocols"
@@ -13,11 +14,19 @@ import (
 
 // keyText is the part of a finding's key that names a link.
 func keyText(k linkKey) string {
-	s := addr(ipOf(k.client)) + ">" + addr(ipOf(k.server)) + "/" + protocols.Proto(k.proto).String() + "/" + fmt.Sprint(k.unit)
+	var buf [96]byte
+	b := appendAddr(buf[:0], ipOf(k.client))
+	b = append(b, '>')
+	b = appendAddr(b, ipOf(k.server))
+	b = append(b, '/')
+	b = append(b, protocols.Proto(k.proto).String()...)
+	b = append(b, '/')
+	b = strconv.AppendUint(b, uint64(k.unit), 10)
 	if protocols.Proto(k.proto) == protocols.ProtoDNP3 {
-		s += "<" + fmt.Sprint(k.master)
+		b = append(b, '<')
+		b = strconv.AppendUint(b, uint64(k.master), 10)
 	}
-	return s
+	return string(b)
 }
 
 func parties(client, server *protocols.Endpoint, k linkKey) (c, s Party) {

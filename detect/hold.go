@@ -13,7 +13,6 @@ import (
 // that tells more than the connection it came over.
 type held struct {
 	until   int64
-	seq     uint64
 	finding *Finding
 	// request is the frame of the request whose answer is awaited, 0 if none.
 	request uint64
@@ -22,12 +21,27 @@ type held struct {
 	// conn names the connection it is about, if it is about one.
 	conn string
 	gone bool
+
+	// own is the memory of finding where its words are only found when somebody
+	// reads them: by words, then outcome and remark are added to them. spell does
+	// that, and is made once.
+	own             Finding
+	words, spell    func(*Finding)
+	outcome, remark string
+}
+
+// waiting is a held finding in its place in the queue.
+type waiting struct {
+	until int64
+	seq   uint64
+	held  *held
 }
 
 // holds are the findings that wait, bounded: when there are too many the one
 // that is due first is let go early.
 type holds struct {
-	queue []*held // a heap by time and order of coming
+	queue []waiting // a heap by time and order of coming
+	free  []*held   // memory to be used again
 	byReq map[uint64]*held
 	seq   uint64
 	// network are the network findings that wait, by the hosts they are about.
@@ -44,14 +58,13 @@ func networkKey(f *Finding) pairKey {
 }
 
 func (h *holds) less(i, j int) bool {
-	a, b := h.queue[i], h.queue[j]
+	a, b := &h.queue[i], &h.queue[j]
 	return a.until < b.until || a.until == b.until && a.seq < b.seq
 }
 
 func (h *holds) push(x *held) {
 	h.seq++
-	x.seq = h.seq
-	h.queue = append(h.queue, x)
+	h.queue = append(h.queue, waiting{x.until, h.seq, x})
 	for i := len(h.queue) - 1; i > 0; {
 		p := (i - 1) / 2
 		if h.less(p, i) {
@@ -76,10 +89,10 @@ func (h *holds) push(x *held) {
 }
 
 func (h *holds) pop() *held {
-	x := h.queue[0]
+	x := h.queue[0].held
 	n := len(h.queue) - 1
 	h.queue[0] = h.queue[n]
-	h.queue[n] = nil
+	h.queue[n] = waiting{}
 	h.queue = h.queue[:n]
 	for i := 0; ; {
 		least := i
@@ -110,28 +123,87 @@ func (h *holds) forget(x *held) {
 		return
 	}
 	k := networkKey(x.finding)
-	waiting := h.network[k]
-	for i := range waiting {
-		if waiting[i] == x {
-			waiting = append(waiting[:i], waiting[i+1:]...)
+	same := h.network[k]
+	for i := range same {
+		if same[i] == x {
+			same = append(same[:i], same[i+1:]...)
 			break
 		}
 	}
-	if len(waiting) == 0 {
+	if len(same) == 0 {
 		delete(h.network, k)
 		return
 	}
-	h.network[k] = waiting
+	h.network[k] = same
 }
 
-// hold lets a finding wait until a clock.
-func (s *Site) hold(f *Finding, clock, until int64, request uint64) {
-	s.await(&held{until: until, finding: f, request: request}, clock)
+// memory returns a held finding to be filled, of used memory if there is any.
+func (h *holds) memory() *held {
+	n := len(h.free) - 1
+	if n < 0 {
+		return new(held)
+	}
+	x := h.free[n]
+	h.free = h.free[:n]
+	return x
+}
+
+// reuse takes back the memory of what left the queue. There is never more of it
+// than the queue was long.
+func (h *holds) reuse(x *held) {
+	points := x.own.Points[:0]
+	*x = held{spell: x.spell}
+	x.own.Points = points
+	h.free = append(h.free, x)
+}
+
+// hold lets a finding wait for the answer to its request.
+func (s *Site) hold(f *Finding, clock int64, request uint64) {
+	x := s.holds.memory()
+	x.finding, x.until, x.request = f, clock+int64(s.settings.Hold), request
+	s.await(x, clock)
+}
+
+// copyOf returns a copy of f, without its points, to be held. Its words are found
+// when they are read.
+func (h *holds) copyOf(f *Finding) *held {
+	x := h.memory()
+	points := x.own.Points
+	x.own = *f
+	x.own.Points = points
+	x.finding = &x.own
+	if x.words = f.Words; x.words != nil {
+		if x.spell == nil {
+			x.spell = x.say
+		}
+		x.own.Words = x.spell
+	}
+	return x
+}
+
+// say finds the words of a held finding.
+func (x *held) say(f *Finding) {
+	x.words(f)
+	if x.outcome != "" {
+		outcome(f, x.outcome)
+	}
+	f.Explanation += x.remark
+}
+
+// end adds what became of the request.
+func (x *held) end(words string) {
+	if x.words != nil {
+		x.outcome = words
+		return
+	}
+	outcome(x.finding, words)
 }
 
 func (s *Site) await(x *held, clock int64) {
 	if len(s.holds.queue) >= s.settings.MaxHeld {
-		s.release(s.holds.pop(), clock)
+		first := s.holds.pop()
+		s.release(first, clock)
+		s.holds.reuse(first)
 	}
 	s.holds.push(x)
 }
@@ -141,6 +213,7 @@ func (s *Site) due(clock int64) {
 	for len(s.holds.queue) > 0 && s.holds.queue[0].until <= clock {
 		x := s.holds.pop()
 		s.release(x, x.until)
+		s.holds.reuse(x)
 	}
 }
 
@@ -150,25 +223,30 @@ func (s *Site) release(x *held, clock int64) {
 	}
 	x.gone = true
 	if x.request != 0 {
-		outcome(x.finding, " No answer was seen.")
+		x.end(" No answer was seen.")
 	}
 	if x.conn != "" && x.finding.Kind == KindAssetNew {
 		if h := s.hosts.all[x.finding.Client.Endpoint.IP]; h != nil {
 			h.told = true
 		}
 	}
-	s.let(x.finding, clock)
+	s.let(x, clock)
 }
 
 // let makes an alert of a finding, unless what it is part of was told.
-func (s *Site) let(f *Finding, clock int64) {
+func (s *Site) let(x *held, clock int64) {
+	f := x.finding
 	if s.scanned(f, clock) {
 		return
 	}
 	if f.Kind == KindAssetNew && f.Severity < protocols.High && clock < s.floodUntil {
 		return
 	}
-	s.hardlyLearned(f)
+	if remark := s.hardlyLearned(f); x.words != nil {
+		x.remark = remark
+	} else {
+		f.Explanation += remark
+	}
 	s.manager.take(f, clock)
 }
 
@@ -177,22 +255,23 @@ func (s *Site) let(f *Finding, clock int64) {
 const enoughMessages = 50
 
 // hardlyLearned makes milder what is new to a site that has learned next to
-// nothing, where all is new.
-func (s *Site) hardlyLearned(f *Finding) {
+// nothing, where all is new, and returns what is to be said of that.
+func (s *Site) hardlyLearned(f *Finding) string {
 	switch f.Kind {
 	case KindAssetNew, KindLinkNew, KindUnitNew, KindConnectionNew, KindRoleNew, KindCommandNew, KindBroadcast, KindRestartCommand,
 		KindConfigureNew, KindProgramAccess, KindTimeSet, KindFileTransfer:
 	default:
-		return
+		return ""
 	}
 	switch {
 	case s.learnedMessages == 0:
 		f.Severity = min(f.Severity, protocols.Low)
-		f.Explanation += " Nothing was learned before, so everything is new."
+		return " Nothing was learned before, so everything is new."
 	case s.learnedMessages < enoughMessages:
 		f.Severity = milder(f.Severity)
-		f.Explanation += fmt.Sprintf(" The learning saw only %s.", plural(s.learnedMessages, "message", "messages"))
+		return fmt.Sprintf(" The learning saw only %s.", plural(s.learnedMessages, "message", "messages"))
 	}
+	return ""
 }
 
 func outcome(f *Finding, words string) {
@@ -215,8 +294,8 @@ func (h *holds) answered(e *seen, s *Site) {
 	f := x.finding
 	f.LastFrame = e.frame
 	f.Time = e.time
-	outcome(f, verdict(e, f))
-	s.let(f, e.clock)
+	x.end(verdict(e, f))
+	s.let(x, e.clock)
 }
 
 // foldNetwork drops what waits about a connection between two hosts, or about

@@ -71,7 +71,9 @@ type manager struct {
 	// is the storm's alert if its words are still to say them.
 	folded map[string]uint64
 	untold *life
-	dues   dues
+	// ofStorm is the memory of the storm's findings.
+	ofStorm Finding
+	dues    dues
 }
 
 func newManager(settings Settings) *manager {
@@ -88,7 +90,7 @@ func alertID(kind, key string, episode int) string {
 var conditions = map[*Kind]bool{KindPollStopped: true, KindDeviceSilent: true, KindFloodMessages: true, KindFloodConnections: true,
 	KindPacketsLost: true, KindValuesSkipped: true}
 
-// take takes a finding at a clock, in order.
+// take takes a finding at a clock, in order. It keeps nothing of f.
 func (m *manager) take(f *Finding, clock int64) {
 	m.expire(clock)
 	m.stats.Findings++
@@ -132,6 +134,7 @@ func (m *manager) take(f *Finding, clock int64) {
 	l.seen, l.ending = clock, 0
 	f.Spell()
 	l.alert = Alert{Finding: *f, ID: alertID(f.Kind.Name, f.Key, l.episode), State: Raised, Count: 1, End: f.Time}
+	l.alert.Points = append([]PointRef(nil), f.Points...) // f's may be used again, and these grow
 	if m.name != nil {
 		m.name(&l.alert.Finding)
 	}
@@ -286,7 +289,8 @@ func (m *manager) storm(f *Finding, clock int64) bool {
 		return false
 	}
 	m.stats.Folded++
-	s := &Finding{Kind: KindStorm, Severity: KindStorm.Severity, Key: "site", Start: f.Start, Time: f.Time, FirstFrame: f.FirstFrame,
+	s := &m.ofStorm
+	*s = Finding{Kind: KindStorm, Severity: KindStorm.Severity, Key: "site", Start: f.Start, Time: f.Time, FirstFrame: f.FirstFrame,
 		LastFrame: f.LastFrame, Proto: f.Proto, Function: -1, Title: "more alerts than a person can read"}
 	raise := m.reads(s, clock)
 	if raise {

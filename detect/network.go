@@ -152,7 +152,8 @@ func (s *Site) announce(e *seen, h *host) {
 
 // dropUnknown drops what waits about unknown hosts, now that they are a flood.
 func (s *Site) dropUnknown() {
-	for _, x := range s.holds.queue {
+	for i := range s.holds.queue {
+		x := s.holds.queue[i].held
 		if !x.network || x.gone {
 			continue
 		}

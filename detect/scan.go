@@ -3,7 +3,7 @@ package detect
 import (
 	"fmt"
 	"net/netip"
-	"sort"
+	"slices"
 
 	"github.com/weir-ics/weir/protocols"
 )
@@ -21,17 +21,17 @@ type tryKey struct {
 
 // tries are the distinct new things of a kind.
 type tries struct {
-	values   []try
+	// values are what was tried, each once, in the order of when, which are the
+	// times of that. They are apart because each new thing is looked for among them.
+	values []uint64
+	when   []int64
+	// key tells the finding about the scan from others of its kind.
+	key      string
 	scanning bool
 	// last is when something was tried, bout when the present run of tries
 	// began, and inBout how many there were in it.
 	last, bout int64
 	inBout     int
-}
-
-type try struct {
-	value uint64
-	at    int64
 }
 
 const maxTries = 128
@@ -67,14 +67,25 @@ func (s *Site) actor(ip netip.Addr, clock int64) *actor {
 	return a
 }
 
-// probe counts one new thing that a client tried, and tells a scan. It tells
-// whether the client is scanning, so that the new thing needs no alert of its
-// own.
+// probe counts one new thing that a client tried, and tells a scan.
 func (s *Site) probe(client, server Party, p probe, why *Finding, clock int64) {
-	if p.kind == probeNone || !client.Endpoint.IP.IsValid() || s.learnedMessages < enoughMessages {
+	if p.kind == probeNone {
 		return
 	}
-	a := s.actor(client.Endpoint.IP, clock)
+	if a := s.prober(client, clock); a != nil {
+		s.try(a, client, server, p, why, clock)
+	}
+}
+
+// prober returns the host that tries something, nil if that is no use to know.
+func (s *Site) prober(client Party, clock int64) *actor {
+	if !client.Endpoint.IP.IsValid() || s.learnedMessages < enoughMessages {
+		return nil
+	}
+	return s.actor(client.Endpoint.IP, clock)
+}
+
+func (s *Site) try(a *actor, client, server Party, p probe, why *Finding, clock int64) {
 	key := tryKey{kind: p.kind, server: server.Endpoint.IP}
 	if p.kind == probeHost {
 		key.server = netip.Addr{}
@@ -91,23 +102,7 @@ func (s *Site) probe(client, server Party, p probe, why *Finding, clock int64) {
 		t.bout, t.inBout = clock, 0
 	}
 	t.last = clock
-	fresh := clock - int64(s.settings.ScanMemory)
-	kept := t.values[:0]
-	again := false
-	for _, v := range t.values {
-		if v.value == p.value {
-			again = v.at >= t.bout
-			continue
-		}
-		if v.at >= fresh {
-			kept = append(kept, v)
-		}
-	}
-	t.values = kept
-	if len(t.values) < maxTries {
-		t.values = append(t.values, try{p.value, clock})
-	}
-	if again {
+	if t.note(p.value, clock, clock-int64(s.settings.ScanMemory)) {
 		// The same thing twice in a run is no walk.
 		return
 	}
@@ -116,22 +111,49 @@ func (s *Site) probe(client, server Party, p probe, why *Finding, clock int64) {
 		return
 	}
 	t.scanning = true
-	f := s.scanFinding(p.kind, client, server, why)
+	if t.key == "" {
+		t.key = addr(client.Endpoint.IP)
+		if p.kind != probeHost {
+			t.key += ">" + addr(server.Endpoint.IP)
+		}
+	}
+	f := &s.ofScan
+	s.scanFinding(f, p.kind, client, server, why)
+	f.Key = t.key
 	if s.manager.reads(f, clock) {
 		tellScan(f, p.kind, client, server, t, why)
 	}
 	s.manager.take(f, clock)
 }
 
-// scanFinding is a scan without the words for it, which tellScan finds.
-func (s *Site) scanFinding(kind probeKind, client, server Party, why *Finding) *Finding {
+// note takes a thing that was tried, and forgets those from before since. It tells
+// whether the same was tried in this run of tries before.
+func (t *tries) note(value uint64, clock, since int64) (again bool) {
+	if i := slices.Index(t.values, value); i >= 0 {
+		again = t.when[i] >= t.bout
+		t.values, t.when = slices.Delete(t.values, i, i+1), slices.Delete(t.when, i, i+1)
+	}
+	old := 0
+	for old < len(t.when) && t.when[old] < since {
+		old++
+	}
+	if old > 0 {
+		t.values, t.when = slices.Delete(t.values, 0, old), slices.Delete(t.when, 0, old)
+	}
+	if len(t.values) < maxTries {
+		t.values, t.when = append(t.values, value), append(t.when, clock)
+	}
+	return again
+}
+
+// scanFinding makes f that of a scan, without its key, and without the words for
+// it, which tellScan finds.
+func (s *Site) scanFinding(f *Finding, kind probeKind, client, server Party, why *Finding) {
 	k := scanKinds[kind]
-	f := &Finding{Kind: k, Severity: k.Severity, Key: addr(client.Endpoint.IP), Start: why.Start, Time: why.Time, FirstFrame: why.FirstFrame,
+	*f = Finding{Kind: k, Severity: k.Severity, Start: why.Start, Time: why.Time, FirstFrame: why.FirstFrame,
 		LastFrame: why.LastFrame, Proto: why.Proto, Client: client, Server: server, Function: -1, Techniques: k.Techniques}
 	if kind == probeHost {
 		f.Server = Party{Unit: -1, Address: -1}
-	} else {
-		f.Key += ">" + addr(server.Endpoint.IP)
 	}
 	if kind == probeAddress {
 		f.Points = why.Points
@@ -140,16 +162,25 @@ func (s *Site) scanFinding(kind probeKind, client, server Party, why *Finding) *
 		if h := s.hosts.all[client.Endpoint.IP]; h == nil || h.effects&(1<<protocols.Write|1<<protocols.Control) == 0 {
 			f.Severity = protocols.Critical
 		}
-		f.Techniques = addNames([]string{"T0806", "T0855"}, k.Techniques)
+		f.Techniques = scanAndChange[kind]
 	}
-	return f
 }
+
+// scanAndChange are the techniques of a scan that does more than look.
+var scanAndChange = func() (all [numProbes][]string) {
+	for kind, k := range scanKinds {
+		if k != nil {
+			all[kind] = addNames([]string{"T0806", "T0855"}, k.Techniques)
+		}
+	}
+	return all
+}()
 
 // changesWithScan tells whether a scan does more than look.
 func changesWithScan(why *Finding) bool { return changesPlant(why) && why.Severity >= protocols.Medium }
 
 func tellScan(f *Finding, kind probeKind, client, server Party, t *tries, why *Finding) {
-	began := t.values[0].at
+	began := t.when[0]
 	if kind == probeHost {
 		f.Title = fmt.Sprintf("%s tries one host after the other", addr(client.Endpoint.IP))
 		f.Observed = fmt.Sprintf("%s made contact with %d hosts it never spoke with, within %s.", addr(client.Endpoint.IP), len(t.values), span(why.Time-began))
@@ -166,12 +197,9 @@ func tellScan(f *Finding, kind probeKind, client, server Party, t *tries, why *F
 	explain(f)
 }
 
-func tryWords(kind probeKind, values []try) string {
-	var all []uint64
-	for _, v := range values {
-		all = append(all, v.value)
-	}
-	sort.Slice(all, func(i, j int) bool { return all[i] < all[j] })
+func tryWords(kind probeKind, values []uint64) string {
+	all := slices.Clone(values)
+	slices.Sort(all)
 	out := ""
 	for i, v := range all {
 		if i == 8 {
@@ -198,19 +226,8 @@ func (s *Site) scanned(f *Finding, clock int64) bool {
 	if f.Severity >= protocols.Critical || f.Function >= 0 && effectOfKind[f.Kind] {
 		return false
 	}
-	var kinds []probeKind
-	switch f.Kind {
-	case KindConnectionNew:
-		kinds = []probeKind{probeHost, probePort}
-	case KindLinkNew, KindAssetNew:
-		kinds = []probeKind{probeHost, probeUnit}
-	case KindUnitNew:
-		kinds = []probeKind{probeUnit}
-	case KindFunctionNew:
-		kinds = []probeKind{probeFunction}
-	case KindAddressNew:
-		kinds = []probeKind{probeAddress}
-	default:
+	kinds := scannedAs[f.Kind]
+	if kinds == nil {
 		return false
 	}
 	a := s.actors[f.Client.Endpoint.IP]
@@ -229,20 +246,28 @@ func (s *Site) scanned(f *Finding, clock int64) bool {
 	return false
 }
 
+// scannedAs are the scans that a finding of a kind may be part of.
+var scannedAs = map[*Kind][]probeKind{KindConnectionNew: {probeHost, probePort}, KindLinkNew: {probeHost, probeUnit},
+	KindAssetNew: {probeHost, probeUnit}, KindUnitNew: {probeUnit}, KindFunctionNew: {probeFunction}, KindAddressNew: {probeAddress}}
+
 // effectOfKind are the kinds that a scan does not swallow.
 var effectOfKind = map[*Kind]bool{KindCommandNew: true, KindConfigureNew: true, KindProgramAccess: true, KindRestartCommand: true,
 	KindTimeSet: true, KindFileTransfer: true, KindBroadcast: true, KindRoleNew: true}
 
 // probeRequest counts what a request on an unknown link tries.
-func (s *Site) probeRequest(st *strange, e *seen, f *Finding) {
+func (s *Site) probeRequest(e *seen, f *Finding) {
 	if e.role != protocols.RoleRequest && e.role != protocols.RoleLink {
 		return
 	}
-	s.probe(f.Client, f.Server, probe{probeHost, hashIP(e.server().IP)}, f, e.clock)
-	s.probe(f.Client, f.Server, probe{probeUnit, uint64(e.key.unit)}, f, e.clock)
-	s.probe(f.Client, f.Server, probe{probeFunction, uint64(e.function)<<32 | uint64(uint32(e.sub))}, f, e.clock)
+	a := s.prober(f.Client, e.clock)
+	if a == nil {
+		return
+	}
+	s.try(a, f.Client, f.Server, probe{probeHost, hashIP(e.server().IP)}, f, e.clock)
+	s.try(a, f.Client, f.Server, probe{probeUnit, uint64(e.key.unit)}, f, e.clock)
+	s.try(a, f.Client, f.Server, probe{probeFunction, uint64(e.function)<<32 | uint64(uint32(e.sub))}, f, e.clock)
 	if e.numRanges > 0 {
-		s.probe(f.Client, f.Server, probe{probeAddress, uint64(e.ranges[0].Kind)<<32 | uint64(e.ranges[0].First)}, f, e.clock)
+		s.try(a, f.Client, f.Server, probe{probeAddress, uint64(e.ranges[0].Kind)<<32 | uint64(e.ranges[0].First)}, f, e.clock)
 	}
 }
 

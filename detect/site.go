@@ -66,11 +66,14 @@ type Site struct {
 	hosts      hosts
 	pairs      map[pairProto]struct{}
 	strangers  map[linkKey]*strange
-	met        []linkKey // strangers in the order they came
+	met        []linkKey // a ring: the strangers in the order they came
+	metFirst   int       // where in met the oldest is, once all places are taken
 	actors     map[netip.Addr]*actor
 	acting     []netip.Addr
+	ofScan     Finding // the memory of findings about scans
 	manager    *manager
 	holds      holds
+	techniques map[effectKind][]string // those of findings about strangers
 	newHosts   int
 	hostsIn    int64 // the window that newHosts counts
 	flood      *Finding
@@ -108,7 +111,7 @@ type Site struct {
 // were made with.
 func NewSite(settings Settings, schedule *Schedule, baseline *Baseline, shards []*Shard) *Site {
 	settings = settings.withDefaults()
-	s := &Site{settings: settings, schedule: schedule, shards: shards, strangers: map[linkKey]*strange{}, actors: map[netip.Addr]*actor{},
+	s := &Site{settings: settings, schedule: schedule, shards: shards, strangers: map[linkKey]*strange{}, techniques: map[effectKind][]string{}, actors: map[netip.Addr]*actor{},
 		manager: newManager(settings), hosts: hosts{limit: settings.MaxHosts, all: map[netip.Addr]*host{}}, arp: map[[6]byte]*unasked{}, opening: map[string]*connection{}, stopped: map[netip.Addr]*stopped{},
 		baseline: baseline, pairs: map[pairProto]struct{}{}}
 	s.manager.name = s.name
@@ -370,7 +373,7 @@ func (s *Site) take(n *note, events []seen) {
 			s.probe(n.finding.Client, n.finding.Server, p, n.finding, n.clock)
 		}
 		s.refine(n.finding)
-		s.hold(n.finding, n.clock, n.clock+int64(s.settings.Hold), n.frame)
+		s.hold(n.finding, n.clock, n.frame)
 	case noteFinding:
 		if n.chance*s.streams > s.settings.AlarmsPerDay {
 			s.manager.stats.Budget++

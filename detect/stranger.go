@@ -27,7 +27,8 @@ type strange struct {
 	messages    uint64
 	told        uint64
 	functions   []LinkFunction
-	finding     *Finding
+	finding     *Finding // what its first message meant; it is own
+	own         Finding
 	uses        []use // most links have one or two
 	story       story
 	window      int64
@@ -41,19 +42,28 @@ func (st *strange) record() Link {
 	return r
 }
 
-// meet returns the strange link of a message and makes it if need be.
+// meet returns the strange link of a message and makes it if need be, in the
+// memory of the oldest when there are too many.
 func (s *Site) meet(e *seen) *strange {
 	if st := s.strangers[e.key]; st != nil {
 		return st
 	}
-	if len(s.strangers) >= s.settings.MaxStrangers {
-		delete(s.strangers, s.met[0])
-		s.met = s.met[1:]
+	var st *strange
+	if len(s.strangers) < s.settings.MaxStrangers {
+		st = new(strange)
+		s.met = append(s.met, e.key)
+	} else {
+		oldest := s.met[s.metFirst]
+		st = s.strangers[oldest]
+		delete(s.strangers, oldest)
+		s.met[s.metFirst] = e.key
+		s.metFirst = (s.metFirst + 1) % len(s.met)
 		s.stats.StrangersEvicted++
+		clear(st.uses)
+		*st = strange{functions: st.functions[:0], uses: st.uses[:0]}
 	}
-	st := &strange{key: e.key, proto: e.proto, client: *e.client(), server: *e.server(), first: e.clock}
+	st.key, st.proto, st.client, st.server, st.first = e.key, e.proto, *e.client(), *e.server(), e.clock
 	s.strangers[e.key] = st
-	s.met = append(s.met, e.key)
 	return st
 }
 
@@ -109,7 +119,7 @@ func (s *Site) strangeFlood(st *strange, e *seen) {
 	f := strangeAbout(KindFloodMessages, KindFloodMessages.Severity, e)
 	f.Function, f.FunctionName, f.Points = -1, "", nil
 	f.Techniques = KindFloodMessages.Techniques
-	f.Title = fmt.Sprintf("%s and %s exchange very many messages", addr(e.client().IP), strangeDevice(e))
+	f.Title = fmt.Sprintf("%s and %s exchange very many messages", addr(e.client().IP), deviceOf(f))
 	f.Observed = fmt.Sprintf("%d messages passed within one window, on a link that was not there in the learning.", st.inWindow)
 	f.Expected = fmt.Sprintf("The most on any known link were %.0f.", s.busiest)
 	explain(f)
@@ -148,7 +158,8 @@ func (s *Site) strangeRequest(st *strange, e *seen) {
 	}
 	switch {
 	case st.finding == nil:
-		f = s.meetFinding(st, e)
+		s.meetFinding(&st.own, e)
+		f = &st.own
 		st.finding = f
 	case f == nil && e.role == protocols.RoleRequest && len(st.uses) < maxUses:
 		f = s.strangeFunction(st, e)
@@ -162,36 +173,48 @@ func (s *Site) strangeRequest(st *strange, e *seen) {
 			u.finding = f
 		}
 	}
-	again := *f
+	x := s.holds.copyOf(f)
+	x.until, x.request = e.clock+int64(s.settings.Hold), e.frame
+	again := x.finding
 	again.Time, again.Start = e.time, e.time
 	again.FirstFrame, again.LastFrame = e.frame, e.frame
-	again.Points = pointsOf(e.ranges[:e.numRanges])
-	s.probeRequest(st, e, &again)
-	s.hold(&again, e.clock, e.clock+int64(s.settings.Hold), e.frame)
+	again.Points = appendPoints(again.Points, e.ranges[:e.numRanges])
+	s.probeRequest(e, again)
+	s.await(x, e.clock)
 	if command && st.story.tell(e.effect, e.clock, true) {
 		t := strangeAbout(KindTakeover, KindTakeover.Severity, e)
 		t.Techniques = KindTakeover.Techniques
-		tellTakeover(t, strangeDevice(e))
+		tellTakeover(t, deviceOf(t))
 		s.manager.take(t, e.clock)
 	}
 }
 
 // strangeAbout starts a finding about a message on a link that was not learned.
 func strangeAbout(kind *Kind, severity protocols.Severity, e *seen) *Finding {
-	f := &Finding{Kind: kind, Severity: severity, Key: keyText(e.key), Start: e.time, Time: e.time, FirstFrame: e.frame, LastFrame: e.frame,
-		Proto: e.proto, Function: int(e.function), FunctionName: e.name, Points: pointsOf(e.ranges[:e.numRanges])}
-	f.Client, f.Server = parties(e.client(), e.server(), e.key)
+	f := &Finding{Points: pointsOf(e.ranges[:e.numRanges])}
+	f.aboutStrange(kind, severity, e)
+	f.Key = keyText(e.key)
 	return f
 }
 
-func strangeDevice(e *seen) string {
-	switch e.proto {
+// aboutStrange fills in what a finding says of a message on a link that was not
+// learned, but for its points and its key.
+func (f *Finding) aboutStrange(kind *Kind, severity protocols.Severity, e *seen) {
+	f.Kind, f.Severity = kind, severity
+	f.Start, f.Time, f.FirstFrame, f.LastFrame = e.time, e.time, e.frame, e.frame
+	f.Proto, f.Function, f.FunctionName = e.proto, int(e.function), e.name
+	f.Client, f.Server = parties(e.client(), e.server(), e.key)
+}
+
+// deviceOf names the server of a finding in a sentence.
+func deviceOf(f *Finding) string {
+	switch f.Proto {
 	case protocols.ProtoModbus:
-		return fmt.Sprintf("%s (unit %d)", addr(e.server().IP), e.key.unit)
+		return fmt.Sprintf("%s (unit %d)", addr(f.Server.Endpoint.IP), f.Server.Unit)
 	case protocols.ProtoDNP3:
-		return fmt.Sprintf("%s (DNP3 address %d)", addr(e.server().IP), e.key.unit)
+		return fmt.Sprintf("%s (DNP3 address %d)", addr(f.Server.Endpoint.IP), f.Server.Address)
 	}
-	return addr(e.server().IP)
+	return addr(f.Server.Endpoint.IP)
 }
 
 // effectTechniques are what an effect is a sign of when it comes from where it
@@ -208,79 +231,145 @@ var effectTechniques = [protocols.NumEffects][]string{
 	protocols.FileAccess: {"T0843", "T0809"},
 }
 
-// sent says what a message did, in a sentence.
-func sent(e *seen) string {
-	on := ""
-	if points := pointsOf(e.ranges[:e.numRanges]); len(points) > 0 {
-		on = ", " + pointWordsOf(points)
+// techniquesOf are those of a kind, after those that an effect is a sign of.
+func (s *Site) techniquesOf(effect protocols.Effect, kind *Kind) []string {
+	key := effectKind{effect, kind}
+	both, ok := s.techniques[key]
+	if !ok {
+		both = addNames(append([]string(nil), effectTechniques[effect]...), kind.Techniques)
+		s.techniques[key] = both[:len(both):len(both)]
 	}
-	to := strangeDevice(e)
-	if e.broadcast {
-		to = "all devices at once (" + to + ")"
-	}
-	switch e.role {
-	case protocols.RoleResponse, protocols.RoleException:
-		return fmt.Sprintf("%s answered %s to %s%s", strangeDevice(e), functionWord(e.name, e.function), addr(e.client().IP), on)
-	case protocols.RoleUnsolicited:
-		return fmt.Sprintf("%s reported unasked to %s", strangeDevice(e), addr(e.client().IP))
-	case protocols.RoleLink:
-		return fmt.Sprintf("%s and %s exchanged link frames", addr(e.client().IP), strangeDevice(e))
-	}
-	return fmt.Sprintf("%s sent %s to %s%s", addr(e.client().IP), functionWord(e.name, e.function), to, on)
+	return both
 }
 
-// meetFinding says what the first message of an unknown link means: one finding,
-// the most telling.
-func (s *Site) meetFinding(st *strange, e *seen) *Finding {
+type effectKind struct {
+	effect protocols.Effect
+	kind   *Kind
+}
+
+// message is what the words about a message on an unknown link need beyond its
+// finding. In a flood there is one a packet, and nearly none is read.
+type message struct {
+	role      protocols.Role
+	broadcast bool
+	numRanges uint8
+	ranges    [4]protocols.Range
+	sets      string
+}
+
+func (e *seen) message() message {
+	return message{e.role, e.broadcast, uint8(e.numRanges), e.ranges, e.sets}
+}
+
+// sent says what a message did, in a sentence.
+func (m *message) sent(f *Finding) string {
+	on := ""
+	if points := pointsOf(m.ranges[:m.numRanges]); len(points) > 0 {
+		on = ", " + pointWordsOf(points)
+	}
+	client, to := addr(f.Client.Endpoint.IP), deviceOf(f)
+	switch m.role {
+	case protocols.RoleResponse, protocols.RoleException:
+		return fmt.Sprintf("%s answered %s to %s%s", to, functionWord(f.FunctionName, uint8(f.Function)), client, on)
+	case protocols.RoleUnsolicited:
+		return fmt.Sprintf("%s reported unasked to %s", to, client)
+	case protocols.RoleLink:
+		return fmt.Sprintf("%s and %s exchanged link frames", client, to)
+	}
+	if m.broadcast {
+		to = "all devices at once (" + to + ")"
+	}
+	return fmt.Sprintf("%s sent %s to %s%s", client, functionWord(f.FunctionName, uint8(f.Function)), to, on)
+}
+
+// words returns what finds the words of a finding about m, with what expected
+// says.
+func (m message) words(expected func(*Finding) string) func(*Finding) {
+	return func(f *Finding) {
+		f.Title = m.sent(f)
+		f.Observed = f.Title + "." + m.sets
+		f.Expected = expected(f)
+		explain(f)
+	}
+}
+
+func clientUnseen(f *Finding) string {
+	return fmt.Sprintf("%s was never seen in the learning.", addr(f.Client.Endpoint.IP))
+}
+
+func clientToldOf(f *Finding) string {
+	return fmt.Sprintf("%s was never seen in the learning; it was told of before.", addr(f.Client.Endpoint.IP))
+}
+
+func clientOnlyAnswered(during int64, answered uint64) func(*Finding) string {
+	return func(f *Finding) string {
+		return fmt.Sprintf("%s had only ever answered: in %s and %s it never sent a request.", addr(f.Client.Endpoint.IP), span(during),
+			plural(answered, "message", "messages"))
+	}
+}
+
+func noBroadcast(*Finding) string { return "Nothing was broadcast in the learning." }
+
+func serverUnseen(f *Finding) string {
+	return fmt.Sprintf("%s was never seen in the learning.", addr(f.Server.Endpoint.IP))
+}
+
+func unitUnseen(f *Finding) string {
+	client, server := addr(f.Client.Endpoint.IP), addr(f.Server.Endpoint.IP)
+	if f.Proto == protocols.ProtoDNP3 {
+		return fmt.Sprintf("%s is known to talk to %s, but never with these DNP3 addresses (%d to %d).", client, server, f.Client.Address, f.Server.Address)
+	}
+	return fmt.Sprintf("%s is known to talk to %s, but never to this unit.", client, server)
+}
+
+func neverSpoke(f *Finding) string {
+	return fmt.Sprintf("The two never spoke %s with each other in the learning.", f.Proto)
+}
+
+// meetFinding says in f, which is empty, what the first message of an unknown
+// link means: one finding, the most telling.
+func (s *Site) meetFinding(f *Finding, e *seen) {
 	client := s.hosts.get(e.client().IP, e.clock, false)
 	server := s.hosts.get(e.server().IP, e.clock, false)
 	bit := protoBit(e.proto)
-	asks := e.role == protocols.RoleRequest
-	changes := e.effect.Changes()
-	var f *Finding
-	what := sent(e)
+	kind, severity := KindLinkNew, KindLinkNew.Severity
+	var about *host // nil for the link
+	var expected func(*Finding) string
 	switch {
 	case !client.known && !client.told:
-		f = strangeAbout(KindAssetNew, protocols.Medium, e)
-		f.Key = addr(client.ip)
-		f.Expected = fmt.Sprintf("%s was never seen in the learning.", addr(client.ip))
+		kind, severity, expected = KindAssetNew, protocols.Medium, clientUnseen
+		about = client
 		client.told = true
 	case !client.known:
 		// The host was told of; that it turns to another device is news.
-		f = strangeAbout(KindLinkNew, KindLinkNew.Severity, e)
-		f.Expected = fmt.Sprintf("%s was never seen in the learning; it was told of before.", addr(client.ip))
+		expected = clientToldOf
 	case client.server != 0 && client.client == 0 && !e.guessed:
-		f = strangeAbout(KindRoleNew, protocols.High, e)
-		f.Expected = fmt.Sprintf("%s had only ever answered: in %s and %s it never sent a request.", addr(client.ip),
-			span(client.answeredUntil-client.answeredFrom), plural(client.answered, "message", "messages"))
+		kind, severity = KindRoleNew, protocols.High
+		expected = clientOnlyAnswered(client.answeredUntil-client.answeredFrom, client.answered)
 	case e.broadcast:
-		f = strangeAbout(KindBroadcast, protocols.High, e)
-		f.Expected = "Nothing was broadcast in the learning."
+		kind, severity, expected = KindBroadcast, protocols.High, noBroadcast
 	case !server.known:
-		f = strangeAbout(KindAssetNew, protocols.Medium, e)
-		f.Key = addr(server.ip)
-		f.Expected = fmt.Sprintf("%s was never seen in the learning.", addr(server.ip))
+		kind, severity, expected = KindAssetNew, protocols.Medium, serverUnseen
+		about = server
 	case client.client&bit != 0 && s.talked(client, server, e.proto):
-		f = strangeAbout(KindUnitNew, KindUnitNew.Severity, e)
-		f.Expected = fmt.Sprintf("%s is known to talk to %s, but never to this unit.", addr(client.ip), addr(server.ip))
-		if e.proto == protocols.ProtoDNP3 {
-			f.Expected = fmt.Sprintf("%s is known to talk to %s, but never with these DNP3 addresses (%d to %d).", addr(client.ip), addr(server.ip), e.key.master, e.key.unit)
-		}
+		kind, severity, expected = KindUnitNew, KindUnitNew.Severity, unitUnseen
 	default:
-		f = strangeAbout(KindLinkNew, KindLinkNew.Severity, e)
-		f.Expected = fmt.Sprintf("The two never spoke %s with each other in the learning.", e.proto)
+		expected = neverSpoke
 	}
-	f.Observed = what + "." + e.sets
-	f.Title = what
-	f.Techniques = f.Kind.Techniques
-	if asks {
-		f.Techniques = addNames(append([]string(nil), effectTechniques[e.effect]...), f.Techniques)
+	f.Techniques = kind.Techniques
+	if e.role == protocols.RoleRequest {
+		f.Techniques = s.techniquesOf(e.effect, kind)
 	}
-	if changes {
-		f.Severity = s.commandSeverity(f.Severity, client, e)
+	if e.effect.Changes() {
+		severity = s.commandSeverity(severity, client, e)
 	}
-	explain(f)
-	return f
+	f.aboutStrange(kind, severity, e)
+	if about != nil {
+		f.Key = addr(about.ip)
+	} else {
+		f.Key = keyText(e.key)
+	}
+	f.Words = e.message().words(expected)
 }
 
 // commandSeverity is how much a command on an unknown link matters: all the more
@@ -314,11 +403,11 @@ func (s *Site) strangeFunction(st *strange, e *seen) *Finding {
 	}
 	f := strangeAbout(kind, severity, e)
 	f.Key += fmt.Sprintf("/function %d.%d", e.function, e.sub)
-	f.Title = sent(e)
-	f.Observed = f.Title + "." + e.sets
-	f.Expected = fmt.Sprintf("The link itself is new: it was first seen %s before, and not in the learning.", span(e.clock-st.first))
-	f.Techniques = addNames(append([]string(nil), effectTechniques[e.effect]...), kind.Techniques)
-	explain(f)
+	f.Techniques = s.techniquesOf(e.effect, kind)
+	ago := e.clock - st.first
+	f.Words = e.message().words(func(*Finding) string {
+		return fmt.Sprintf("The link itself is new: it was first seen %s before, and not in the learning.", span(ago))
+	})
 	return f
 }
 
@@ -326,9 +415,11 @@ func (s *Site) strangeViolation(st *strange, e *seen, v *protocols.ViolationKind
 	kind := ConformanceKind(v)
 	f := strangeAbout(kind, v.Severity, e)
 	f.Techniques = kind.Techniques
-	f.Title = fmt.Sprintf("a message between %s and %s breaks the standard: %s", addr(e.client().IP), strangeDevice(e), v.Name)
-	f.Observed = v.Meaning
-	f.Expected = fmt.Sprintf("The standard (%s) requires otherwise, and the link was not there in the learning.", v.Clause)
-	explain(f)
+	f.Words = func(f *Finding) {
+		f.Title = fmt.Sprintf("a message between %s and %s breaks the standard: %s", addr(f.Client.Endpoint.IP), deviceOf(f), v.Name)
+		f.Observed = v.Meaning
+		f.Expected = fmt.Sprintf("The standard (%s) requires otherwise, and the link was not there in the learning.", v.Clause)
+		explain(f)
+	}
 	s.manager.take(f, e.clock)
 }

@@ -128,8 +128,9 @@ func pointWordsOf(points []PointRef) string {
 }
 
 // pointsOf turns ranges into points for an alert, at most 16.
-func pointsOf(ranges []protocols.Range) []PointRef {
-	var out []PointRef
+func pointsOf(ranges []protocols.Range) []PointRef { return appendPoints(nil, ranges) }
+
+func appendPoints(out []PointRef, ranges []protocols.Range) []PointRef {
 	for _, r := range ranges {
 		if len(out) == 16 {
 			break
@@ -204,9 +205,18 @@ func functionWord(name string, function uint8) string {
 
 func addr(ip netip.Addr) string {
 	if !ip.IsValid() {
-		return "a host without address"
+		return hostless
 	}
 	return ip.String()
+}
+
+const hostless = "a host without address"
+
+func appendAddr(b []byte, ip netip.Addr) []byte {
+	if !ip.IsValid() {
+		return append(b, hostless...)
+	}
+	return ip.AppendTo(b)
 }
 
 // did says what an effect is in a sentence: "read", "wrote to"...
