@@ -203,7 +203,7 @@ func fitRelation(t *ticker, group []*point, l *listing, row float64) *relation {
 		return nil
 	}
 	data := design(r, h, z, nil)
-	moved := r.findSwitches(t)
+	moved, switched := r.findSwitches(t)
 	if data.rows < settleRows {
 		return nil
 	}
@@ -215,7 +215,7 @@ func fitRelation(t *ticker, group []*point, l *listing, row float64) *relation {
 	}
 	residuals, tied := x.give(r)
 	settled := r.settleTime(data, moved, residuals)
-	r.fitResponses(h, t.interval, data, residuals)
+	r.fitResponses(h, t.interval, switched, data, residuals)
 	calms := make([][]float64, d)
 	for j := range r.members {
 		m := &r.members[j]

@@ -1,7 +1,6 @@
 package process
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -62,133 +61,10 @@ const (
 	responseChance = 1e-3
 )
 
-// occurrences are the rows of the history in which a kind of switch was seen.
-type occurrences struct {
-	kind int
-	rows []int
-}
-
-// occurrencesOf finds where the switches of r are in a history. Of what changed in
-// a gap, it is not known when.
-func (r *relation) occurrencesOf(h *history) []occurrences {
-	var out []occurrences
-	for s, p := range r.switches {
-		c := &h.columns[p.column]
-		if c.moved == nil {
-			continue
-		}
-		down, up := occurrences{kind: 2 * s}, occurrences{kind: 2*s + 1}
-		for i := int(c.from) + 1; i < len(h.times); i++ {
-			if h.sequences[i] != h.sequences[i-1]+1 {
-				continue
-			}
-			switch was, is := c.at(i-1), c.at(i); {
-			case is > was:
-				up.rows = append(up.rows, i)
-			case is < was:
-				down.rows = append(down.rows, i)
-			}
-		}
-		for _, o := range [...]occurrences{down, up} {
-			if len(o.rows) > 0 {
-				out = append(out, o)
-			}
-		}
-	}
-	return out
-}
-
-// each calls f with the rows after each occurrence, until the next one or a gap.
-func (o *occurrences) each(h *history, interval int64, f func(age, row int)) {
-	for k, from := range o.rows {
-		end := len(h.times)
-		if k+1 < len(o.rows) {
-			end = o.rows[k+1]
-		}
-		for row := from; row < end && h.sequences[row]-h.sequences[from] == int64(row-from); row++ {
-			age := ageOf(h.times[row]-h.times[from], interval)
-			if age >= longestResponse {
-				break
-			}
-			f(age, row)
-		}
-	}
-}
-
 // ageOf is how many rows ago something was, by the time since then: rows come
 // sooner where a second client reads the same.
 func ageOf(since, interval int64) int {
 	return int(min((since+interval/2)/interval, longestResponse))
-}
-
-// fitResponses finds what follows each kind of switch, and takes it out of the
-// residuals: what is left of them is like other rows, as far as that is known.
-func (r *relation) fitResponses(h *history, interval int64, data learned, residuals [][]float64) {
-	kinds := r.occurrencesOf(h)
-	if len(kinds) == 0 {
-		return
-	}
-	place := data.places(h)
-	usual := r.usualDeviations(h, interval, kinds, data, residuals)
-	// What is followed by most comes first: of what switches with it, nothing is
-	// left then.
-	excess := make(map[int]float64, len(kinds))
-	for k := range kinds {
-		o := &kinds[k]
-		o.each(h, interval, func(_, row int) {
-			if i := place[row]; i > 0 {
-				for j := range residuals {
-					v := residuals[j][i-1] / usual[j]
-					excess[o.kind] += math.Max(0, v*v-noticeable*noticeable)
-				}
-			}
-		})
-	}
-	slices.SortStableFunc(kinds, func(a, b occurrences) int { return cmp.Compare(excess[b.kind], excess[a.kind]) })
-	found := make([][]spread, len(residuals)) // what is known of each row so far
-	for j := range found {
-		found[j] = make([]spread, data.rows)
-	}
-	for k := range kinds {
-		o := &kinds[k]
-		for j := range residuals {
-			var seen [longestResponse]examples
-			o.each(h, interval, func(age, row int) {
-				if i := place[row]; i > 0 {
-					seen[age].add(residuals[j][i-1]/usual[j], found[j][i-1].of(residuals[j][i-1])/usual[j])
-				}
-			})
-			x := response{kind: int32(o.kind), member: int32(j)}
-			last := 0
-			for age := 0; age < longestResponse && age < last+calmRows; age++ {
-				s := seen[age].spread(seen[age].n, usual[j])
-				x.after = append(x.after, s.narrow())
-				if s.width > 1 {
-					last = age + 1
-				}
-			}
-			if x.after = x.after[:last]; last == 0 || len(r.responses) >= maxResponses {
-				continue
-			}
-			if last < longestResponse {
-				// It may end a row later than it was seen to.
-				x.after = append(x.after, spread{0, math.Sqrt(float64(x.after[last-1].width))}.narrow())
-				last++
-			}
-			r.responses = append(r.responses, x)
-			o.each(h, interval, func(age, row int) {
-				if i := place[row]; i > 0 && age < last {
-					found[j][i-1] = found[j][i-1].wider(x.after[age].spread())
-				}
-			})
-		}
-	}
-	r.fitStays(h, interval, data, residuals, found, usual)
-	for j := range residuals {
-		for i, s := range found[j] {
-			residuals[j][i] = s.of(residuals[j][i])
-		}
-	}
 }
 
 // examples are the residuals of a member in rows that have something in common, in
@@ -199,16 +75,8 @@ type examples struct {
 	leftSum, leftSquares float64
 }
 
-func (x *examples) add(residual, left float64) {
-	x.n++
-	x.sum += residual
-	x.squares += residual * residual
-	x.leftSum += left
-	x.leftSquares += left * left
-	if math.Abs(residual) > noticeable {
-		x.large++
-	}
-}
+// mostly tells that most of them are noticeable.
+func (x *examples) mostly() bool { return x.n >= fewestTogether && 2*x.large >= x.n }
 
 // spread is that of residuals like these; independent is how many they are worth. Of
 // two switches that come together it is not known which of them it is that something
@@ -217,7 +85,7 @@ func (x *examples) add(residual, left float64) {
 func (x *examples) spread(independent, usual float64) spread {
 	s := spread{0, 1}
 	part := independent / math.Max(1, x.n)
-	if x.n >= fewestTogether && 2*x.large >= x.n {
+	if x.mostly() {
 		s = spreadOf(independent, x.sum*part, x.squares*part)
 	}
 	if s.width <= 1 {
@@ -225,92 +93,6 @@ func (x *examples) spread(independent, usual float64) spread {
 	}
 	s.shift *= usual
 	return s.narrow().spread()
-}
-
-// stays are the rows of data in which a switch with two states is in one of them,
-// but for those right after it came to be.
-type stays struct {
-	kind int
-	// n is how many times it was in it.
-	n    float64
-	rows []int
-	// excess is by how much residuals are wider than usual, on average.
-	excess float64
-}
-
-// staysOf finds the stays in the states of the switches of r.
-func (r *relation) staysOf(h *history, interval int64, data learned) []stays {
-	place := data.places(h)
-	var out []stays
-	for s, p := range r.switches {
-		c := &h.columns[p.column]
-		if c.moved == nil || p.tally.nStates != 2 {
-			continue
-		}
-		high := float64(float32(math.Max(p.tally.states[0], p.tally.states[1])))
-		both := [2]stays{{kind: 2 * s}, {kind: 2*s + 1}}
-		var since int64 // when it was switched, 0 if that is not known
-		was := -1
-		for row := int(c.from); row < len(h.times); row++ {
-			is := 0
-			if c.at(row) == high {
-				is = 1
-			}
-			if is != was {
-				both[is].n++
-				since = 0
-				if row > int(c.from) && h.sequences[row] == h.sequences[row-1]+1 {
-					since = h.times[row]
-				}
-			}
-			was = is
-			if i := place[row]; i > 0 && ageOf(h.times[row]-since, interval) >= longestResponse {
-				both[is].rows = append(both[is].rows, i-1)
-			}
-		}
-		for _, x := range both {
-			if len(x.rows) > 0 {
-				out = append(out, x)
-			}
-		}
-	}
-	return out
-}
-
-// fitStays finds in which states residuals are wider than usual, or elsewhere, and
-// takes that out of them.
-func (r *relation) fitStays(h *history, interval int64, data learned, residuals [][]float64, found [][]spread, usual []float64) {
-	all := r.staysOf(h, interval, data)
-	for k := range all {
-		for _, i := range all[k].rows {
-			for j := range residuals {
-				v := found[j][i].of(residuals[j][i]) / usual[j]
-				all[k].excess += math.Max(0, v*v-noticeable*noticeable) / float64(len(all[k].rows))
-			}
-		}
-	}
-	slices.SortStableFunc(all, func(a, b stays) int { return cmp.Compare(b.excess, a.excess) })
-	for k := range all {
-		o := &all[k]
-		for j := range residuals {
-			var seen examples
-			for _, i := range o.rows {
-				seen.add(residuals[j][i]/usual[j], found[j][i].of(residuals[j][i])/usual[j])
-			}
-			s := seen.spread(o.n, usual[j])
-			if s.width <= 1 {
-				continue
-			}
-			x := r.responseOf(o.kind, j)
-			if x == nil {
-				continue
-			}
-			x.stay = s.narrow()
-			for _, i := range o.rows {
-				found[j][i] = found[j][i].wider(s)
-			}
-		}
-	}
 }
 
 // responseOf finds the response of a member to a kind of switch, or makes it; nil if
@@ -326,48 +108,6 @@ func (r *relation) responseOf(kind, member int) *response {
 	}
 	r.responses = append(r.responses, response{kind: int32(kind), member: int32(member)})
 	return &r.responses[len(r.responses)-1]
-}
-
-// places tells for each row of a history which row of the data it is, and 1 more; 0
-// is none.
-func (d *learned) places(h *history) []int {
-	place := make([]int, len(h.times))
-	for i, from := range d.from {
-		place[from] = i + 1
-	}
-	return place
-}
-
-// usualDeviations are those of residuals that follow no switch; if there are hardly any
-// such rows, of those that are furthest from one.
-func (r *relation) usualDeviations(h *history, interval int64, kinds []occurrences, data learned, residuals [][]float64) []float64 {
-	since := make([]int, len(h.times))
-	for i := range since {
-		since[i] = longestResponse
-	}
-	for k := range kinds {
-		kinds[k].each(h, interval, func(age, row int) { since[row] = min(since[row], age) })
-	}
-	var count [longestResponse + 1]int
-	for _, from := range data.from {
-		count[since[from]]++
-	}
-	least, rows := longestResponse, count[longestResponse]
-	for least > 0 && 4*rows < data.rows {
-		least--
-		rows += count[least]
-	}
-	out := make([]float64, len(residuals))
-	for j := range residuals {
-		sum := 0.0
-		for i, v := range residuals[j] {
-			if since[data.from[i]] >= least {
-				sum += v * v
-			}
-		}
-		out[j] = math.Max(math.Sqrt(sum/float64(rows)), r.members[j].floor())
-	}
-	return out
 }
 
 // spreadOf estimates where the next residual is, and how wide it may be, from n

@@ -13,32 +13,36 @@ const (
 	longestSettling = 32
 )
 
-// findSwitches finds the states of the devices of r, and tells in which rows of
-// the history one of them changed.
-func (r *relation) findSwitches(t *ticker) []bool {
+// findSwitches finds the states of the devices of r and their turns, and tells in
+// which rows of the history one of them changed.
+func (r *relation) findSwitches(t *ticker) (moved []bool, all []turns) {
 	devices := make(map[netip.Addr]bool)
 	for i := range r.members {
 		devices[r.members[i].point.series.Device] = true
 	}
 	h := &t.history
-	moved := make([]bool, len(h.times))
+	moved = make([]bool, len(h.times))
+	appeared := 0
 	for i, p := range t.points {
-		if p == nil || int(p.column) != i || !devices[p.series.Device] || p.profile == nil {
+		if p == nil || p.profile == nil || int(p.column) != i {
 			continue
 		}
-		if n := p.profile.nature; n != natureState && n != natureConstant {
+		if n := p.profile.nature; n != natureState && n != natureConstant || !devices[p.series.Device] {
 			continue
 		}
 		r.switches = append(r.switches, p)
-		c := &h.columns[i]
-		if c.moved == nil {
-			continue
+		all = append(all, h.columns[i].turns())
+		x := &all[len(all)-1]
+		for _, turn := range x.list {
+			moved[turn.row] = true
 		}
-		for k := 1; k < len(moved); k++ {
-			moved[k] = moved[k] || c.at(k) != c.at(k-1)
-		}
+		appeared = max(appeared, x.from)
 	}
-	return moved
+	// Before one of them was there, it is not known whether it changed.
+	for k := 1; k < len(moved) && k <= appeared; k++ {
+		moved[k] = true
+	}
+	return moved, all
 }
 
 // settleTime finds for how many rows after a switch residuals are larger than

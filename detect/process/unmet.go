@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
-	"slices"
 )
 
 // unmet are two states of different switches that were hardly ever seen together in
@@ -23,15 +22,16 @@ const maxUnmet = 1024
 // findUnmet finds the states that were not seen together for as long as a response
 // may take, of switches that something follows; it needs the responses.
 func (r *relation) findUnmet(h *history) {
+	followers := r.followers()
 	seen := make([][]uint64, 2*len(r.switches)) // a bit a row
 	for s, p := range r.switches {
 		c := &h.columns[p.column]
-		if c.moved == nil || p.tally.nStates != 2 {
+		if followers[s] == nil || c.moved == nil || p.tally.nStates != 2 {
 			continue
 		}
 		words := (len(h.times) + 63) / 64
 		seen[2*s], seen[2*s+1] = make([]uint64, words), make([]uint64, words)
-		high := float64(float32(math.Max(p.tally.states[0], p.tally.states[1])))
+		high := highOf(p.tally)
 		for row := int(c.from); row < len(h.times); row++ {
 			is := 2 * s
 			if c.at(row) == high {
@@ -42,7 +42,7 @@ func (r *relation) findUnmet(h *history) {
 	}
 	for a := range seen {
 		for b := (a/2 + 1) * 2; b < len(seen) && len(r.unmets) < maxUnmet; b++ {
-			if seen[a] == nil || seen[b] == nil || !r.followed(a, b) {
+			if seen[a] == nil || seen[b] == nil || !followers[a/2].meet(followers[b/2]) {
 				continue
 			}
 			together := 0
@@ -56,30 +56,52 @@ func (r *relation) findUnmet(h *history) {
 	}
 }
 
-// followed tells whether some member follows both the switch of kind a and that of
-// kind b.
-func (r *relation) followed(a, b int) bool {
-	for i := range r.responses {
-		if x := &r.responses[i]; int(x.kind)/2 == a/2 && r.follows(int(x.member), b) {
+// highOf is the larger of two states, as a history has it.
+func highOf(t *tally) float64 { return float64(float32(math.Max(t.states[0], t.states[1]))) }
+
+// memberSet has a bit a member of a relation; nil is none of them.
+type memberSet []uint64
+
+func (s memberSet) has(j int) bool { return s != nil && s[j/64]>>(j%64)&1 != 0 }
+
+// meet tells whether a member is in both sets.
+func (s memberSet) meet(o memberSet) bool {
+	for i := range min(len(s), len(o)) {
+		if s[i]&o[i] != 0 {
 			return true
 		}
 	}
 	return false
 }
 
-// follows tells whether a member follows the switch of a kind, up or down.
-func (r *relation) follows(member, kind int) bool {
-	return slices.ContainsFunc(r.responses, func(x response) bool { return int(x.member) == member && int(x.kind)/2 == kind/2 })
+// followers are, a switch, the members that follow it, up or down.
+func (r *relation) followers() []memberSet {
+	out := make([]memberSet, len(r.switches))
+	words := (len(r.members) + 63) / 64
+	for i := range r.responses {
+		x := &r.responses[i]
+		s := &out[x.kind/2]
+		if *s == nil {
+			*s = make(memberSet, words)
+		}
+		(*s)[x.member/64] |= 1 << (x.member % 64)
+	}
+	return out
 }
 
 // whoFollows finds which members each unmet pair of states is about.
 func (r *relation) whoFollows() {
+	if len(r.unmets) == 0 {
+		return
+	}
+	followers := r.followers()
 	for i := range r.unmets {
 		x := &r.unmets[i]
 		x.members = nil
+		a, b := x.a/2, x.b/2
 		for j := range r.members {
 			p := r.members[j].point
-			if p == r.switches[x.a/2] || p == r.switches[x.b/2] || r.follows(j, x.a) && r.follows(j, x.b) {
+			if p == r.switches[a] || p == r.switches[b] || followers[a].has(j) && followers[b].has(j) {
 				x.members = append(x.members, int16(j))
 			}
 		}
