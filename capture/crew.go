@@ -71,7 +71,7 @@ func (e *Engine) runMany(ctx context.Context, src Source, steps Steps) (clock in
 			}
 		})
 	}
-	stepping := newStepper(steps)
+	stepping := newStepper(steps, e.settings.Backlog, &e.behind)
 	running.Go(stepping.run)
 	defer func() {
 		cancel()
@@ -124,50 +124,4 @@ func (e *Engine) read(ctx context.Context, src Source, empty <-chan *Batch, full
 			return
 		}
 	}
-}
-
-// stepper does the steps, one behind the handlers.
-type stepper struct {
-	steps Steps
-	todo  chan int64
-	done  chan error
-	busy  bool
-}
-
-func newStepper(steps Steps) *stepper {
-	return &stepper{steps: steps, todo: make(chan int64, 1), done: make(chan error, 1)}
-}
-
-func (s *stepper) run() {
-	for clock := range s.todo {
-		s.done <- s.steps.Step(clock)
-	}
-}
-
-// step gathers what the handlers hold, once the step before is done, and begins
-// the next; it returns the error of the one before.
-func (s *stepper) step(clock int64) error {
-	if err := s.wait(); err != nil {
-		return err
-	}
-	if s.steps.Gather(clock) {
-		return s.steps.Step(clock)
-	}
-	s.busy = true
-	s.todo <- clock
-	return nil
-}
-
-func (s *stepper) wait() error {
-	if !s.busy {
-		return nil
-	}
-	s.busy = false
-	return <-s.done
-}
-
-// end waits for the step in work and returns its error.
-func (s *stepper) end() error {
-	close(s.todo)
-	return s.wait()
 }

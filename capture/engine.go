@@ -13,6 +13,7 @@ type Engine struct {
 	workers  int
 	tap      func(*Batch)
 	source   SourceCounters
+	behind   behind
 }
 
 // New makes an engine that gives each handler an equal number of the [Shards].
@@ -52,20 +53,30 @@ func (e *Engine) Stats() Stats {
 // Steps is what is done with what the handlers found in a batch.
 type Steps interface {
 	// Gather is called after each batch with the watermark, while no handler is
-	// busy and the Step before has returned. It takes from the handlers what Step
-	// needs, which ought to be quick. It returns true if Step must have the
-	// handlers standing still, too.
-	Gather(clock int64) (still bool)
-	// Step is called after each Gather. With several workers it runs beside the
-	// handlers of the next batch.
-	Step(clock int64) error
+	// busy. It takes from the handlers all that the step needs, which ought to be
+	// quick. With a backlog (see [Settings]) it runs beside steps of earlier
+	// batches, without one never.
+	Gather(clock int64) Step
+}
+
+// Step is what is to be done with what was gathered after a batch.
+type Step struct {
+	// Do does it, once all steps before are done. With several workers or a backlog
+	// it runs beside the handlers of later batches.
+	Do func() error
+	// Octets is about how much memory what was gathered takes until it is done.
+	Octets int
+	// Still tells that Do needs the handlers themselves: they stand still until it
+	// is done.
+	Still bool
 }
 
 // stepFunc is a step during which the handlers stand still.
 type stepFunc func(clock int64) error
 
-func (f stepFunc) Gather(int64) bool      { return true }
-func (f stepFunc) Step(clock int64) error { return f(clock) }
+func (f stepFunc) Gather(clock int64) Step {
+	return Step{Do: func() error { return f(clock) }, Still: true}
+}
 
 // Run is RunSteps with a step that always has the handlers standing still; it
 // may be nil.
@@ -78,10 +89,11 @@ func (e *Engine) Run(ctx context.Context, src Source, step func(clock int64) err
 
 // RunSteps reads the source to its end, or until ctx is cancelled, and gives the
 // handlers what it holds. After every batch every handler's Advance is called
-// with the watermark, then steps; where batches end depends on the number of
+// with the watermark, then a step is gathered and done; where batches end depends on the number of
 // packets alone, except live. When the input has ended, failed, or ctx is
-// cancelled, all conversations are closed and steps is called a last time. An
-// error of a step ends the run as soon as the batch in work is done.
+// cancelled, all conversations are closed, and once all steps are done there is a
+// last one. An error of a step ends the run as soon as the batch in work is done;
+// what was gathered after it is let go.
 //
 // It returns the error of a step or of the source; being cancelled is none. What
 // is wrong with single files is not an error of the source.
@@ -101,16 +113,26 @@ func (e *Engine) RunSteps(ctx context.Context, src Source, steps Steps) error {
 	for _, l := range e.lanes {
 		l.finish(clock)
 	}
-	steps.Gather(clock)
-	if err := steps.Step(clock); err != nil {
+	if err := steps.Gather(clock).Do(); err != nil {
 		return err
 	}
 	return failed
 }
 
-// runOne does all on the calling goroutine. failed is the error of the source,
-// err that of a step.
+// runOne does all on the calling goroutine, except the steps if they may fall
+// behind. failed is the error of the source, err that of a step.
 func (e *Engine) runOne(ctx context.Context, src Source, steps Steps) (clock int64, failed, err error) {
+	step := func(clock int64) error { return steps.Gather(clock).Do() }
+	if e.settings.Backlog > 0 {
+		stepping := newStepper(steps, e.settings.Backlog, &e.behind)
+		go stepping.run()
+		defer func() {
+			if last := stepping.end(); err == nil {
+				err = last
+			}
+		}()
+		step = stepping.step
+	}
 	var b Batch
 	defer b.reset()
 	for {
@@ -126,8 +148,7 @@ func (e *Engine) runOne(ctx context.Context, src Source, steps Steps) (clock int
 			l.batch(&b)
 		}
 		e.source = src.Counters()
-		steps.Gather(clock)
-		if err := steps.Step(clock); err != nil {
+		if err := step(clock); err != nil {
 			return clock, nil, err
 		}
 	}

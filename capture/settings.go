@@ -9,6 +9,11 @@ type Settings struct {
 	// Workers is how many goroutines share the work of the handlers (one for each
 	// handler, and never more).
 	Workers int
+	// Backlog is how many octets of what was gathered after batches (see [Step])
+	// may wait while a step takes long; then the batches wait, too. With 0 a step
+	// has to be done before the next is gathered, as is right for files. A batch
+	// may overrun it by what it brings.
+	Backlog int
 
 	// MaxConns is how many conversations are followed at once (131072). Beyond
 	// it, the one that would have timed out first is let go: half-open ones,

@@ -20,22 +20,24 @@ type apiStatus struct {
 	Mode string `json:"mode"`
 	Live bool   `json:"live"`
 	// Skipping tells that values are left out because packets come too fast.
-	Skipping bool           `json:"skipping"`
-	Source   string         `json:"source,omitempty"`
-	Since    string         `json:"since,omitempty"`
-	Until    string         `json:"until,omitempty"`
-	First    string         `json:"first,omitempty"`
-	Clock    string         `json:"clock,omitempty"`
-	Unseen   *float64       `json:"unseen,omitempty"`
-	Open     map[string]int `json:"open"`
-	Waiting  map[string]int `json:"unacknowledged"`
-	Total    map[string]int `json:"total"`
-	Version  string         `json:"version"`
+	Skipping bool `json:"skipping"`
+	// Fitting is how many points' models are being fitted.
+	Fitting int            `json:"fitting,omitempty"`
+	Source  string         `json:"source,omitempty"`
+	Since   string         `json:"since,omitempty"`
+	Until   string         `json:"until,omitempty"`
+	First   string         `json:"first,omitempty"`
+	Clock   string         `json:"clock,omitempty"`
+	Unseen  *float64       `json:"unseen,omitempty"`
+	Open    map[string]int `json:"open"`
+	Waiting map[string]int `json:"unacknowledged"`
+	Total   map[string]int `json:"total"`
+	Version string         `json:"version"`
 }
 
 func statusJSON(s detect.Status, n detect.AlertCounts, version string) apiStatus {
 	out := apiStatus{
-		Mode: s.Mode.String(), Live: s.Live, Skipping: s.Skipping, Source: s.Source, Since: stamp(s.Since), Until: stamp(s.Until),
+		Mode: s.Mode.String(), Live: s.Live, Skipping: s.Skipping, Fitting: s.Fitting, Source: s.Source, Since: stamp(s.Since), Until: stamp(s.Until),
 		First: stamp(s.First), Clock: stamp(s.Clock), Version: version,
 		Open: bySeverity(n.Open), Waiting: bySeverity(n.Unacknowledged), Total: bySeverity(n.Total),
 	}

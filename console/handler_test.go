@@ -65,6 +65,9 @@ func TestOverviewSaysWhatTheSensorDoesAndWhatNeedsAPerson(t *testing.T) {
 	h := New(f, options())
 	holds(t, get(t, h, "/"), "Watching since 14 March 2026, 06:00.", "4 open alerts need a look, 1 of them critical.", "Holes in TCP streams", "0.04 %", "Rivermouth water plant")
 
+	f.status.Fitting = 4988
+	holds(t, get(t, h, "/"), "the models of 4,988 points are being fitted")
+	f.status.Fitting = 0
 	f.status.Mode, f.status.Until = detect.Learning, f.status.Clock+int64(90*time.Minute)
 	holds(t, get(t, h, "/"), "Learning what is normal since 14 March 2026, 06:00, for another 1 h 30 min.")
 	f.status.Live = false

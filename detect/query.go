@@ -152,4 +152,7 @@ type Status struct {
 	// Skipping tells that a sensor leaves reported values out, because packets
 	// come faster than everything can be done with them.
 	Skipping bool
+	// Fitting is how many points there are whose models are being fitted, as at the
+	// end of learning, 0 while none are. What comes meanwhile is judged after it.
+	Fitting int
 }

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"math"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,20 +13,31 @@ import (
 type Schedule struct {
 	learn time.Duration
 	begun bool
-	from  int64
+	// from is read beside Begin, for what comes before the first packet.
+	from atomic.Int64
 }
 
 const never = math.MaxInt64
 
 // LearnFor learns for a duration of packet time from the first packet on, then
 // watches.
-func LearnFor(d time.Duration) *Schedule { return &Schedule{learn: d, from: never} }
+func LearnFor(d time.Duration) *Schedule {
+	s := &Schedule{learn: d}
+	s.from.Store(never)
+	return s
+}
 
 // LearnOnly never watches.
-func LearnOnly() *Schedule { return &Schedule{from: never, begun: true} }
+func LearnOnly() *Schedule { return begun(never) }
 
 // WatchOnly watches from the first packet on.
-func WatchOnly() *Schedule { return &Schedule{from: -never, begun: true} }
+func WatchOnly() *Schedule { return begun(-never) }
+
+func begun(from int64) *Schedule {
+	s := &Schedule{begun: true}
+	s.from.Store(from)
+	return s
+}
 
 // Begin tells the clock of the first packet. Only the first call counts.
 func (s *Schedule) Begin(clock int64) {
@@ -33,13 +45,13 @@ func (s *Schedule) Begin(clock int64) {
 		return
 	}
 	s.begun = true
-	s.from = clock + int64(s.learn)
+	s.from.Store(clock + int64(s.learn))
 }
 
 // WatchFrom is the clock from which on is watched; the largest int64 if never.
-func (s *Schedule) WatchFrom() int64 { return s.from }
+func (s *Schedule) WatchFrom() int64 { return s.from.Load() }
 
-func (s *Schedule) watching(clock int64) bool { return clock >= s.from }
+func (s *Schedule) watching(clock int64) bool { return clock >= s.from.Load() }
 
 // WatchAt ends the learning at a clock that no shard has reached yet, as when a
 // running sensor finds that it has learned enough (see [Site.Unseen]). It must be
@@ -47,5 +59,5 @@ func (s *Schedule) watching(clock int64) bool { return clock >= s.from }
 // be done again in a replay.
 func (s *Schedule) WatchAt(clock int64) {
 	s.begun = true
-	s.from = clock
+	s.from.Store(clock)
 }

@@ -77,10 +77,7 @@ type Shard struct {
 
 	notes  []note
 	events []seen
-	// told and toldEvents are those that the site is working off.
-	told       []note
-	toldEvents []seen
-	stats      ShardStats
+	stats  ShardStats
 }
 
 // normal is what a loaded baseline holds, by key. All shards share it: what comes
@@ -308,8 +305,8 @@ func (s *Shard) Advance(clock int64) (next int64) {
 		s.fire(t)
 	}
 	s.next = s.timers.next()
-	if !s.frozen && s.schedule.from != never && (s.next == 0 || s.schedule.from < s.next) {
-		s.next = s.schedule.from
+	if from := s.schedule.WatchFrom(); !s.frozen && from != never && (s.next == 0 || from < s.next) {
+		s.next = from
 	}
 	return s.next
 }

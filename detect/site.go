@@ -3,6 +3,7 @@ package detect
 import (
 	"net/netip"
 	"sort"
+	"sync/atomic"
 
 	"github.com/weir-ics/weir/protocols"
 )
@@ -92,19 +93,17 @@ type Site struct {
 	normal   []*LinkBaseline
 	clock    int64
 
-	notes       []ordered
-	added       []note
-	names       Names
-	armed       bool
-	awaiting    []awaited
-	out         Output
-	stats       SiteStats
-	linksToldAt int64
-	// gathered tells that Gather was called for the next step; active and fresh
-	// are what it took of the links, if they are to be told.
-	gathered bool
-	active   []activity
-	fresh    []Link
+	notes     []ordered
+	added     []note
+	names     Names
+	armed     bool
+	awaiting  []awaited
+	out       Output
+	stats     SiteStats
+	gathering gathering
+	// needs is the clock from which on a step needs the shards themselves, to see
+	// who of those awaited has shown itself. It never becomes earlier.
+	needs atomic.Int64
 }
 
 // NewSite makes the site over all shards, with the baseline that the shards
@@ -113,8 +112,9 @@ func NewSite(settings Settings, schedule *Schedule, baseline *Baseline, shards [
 	settings = settings.withDefaults()
 	s := &Site{settings: settings, schedule: schedule, shards: shards, strangers: map[linkKey]*strange{}, techniques: map[effectKind][]string{}, actors: map[netip.Addr]*actor{},
 		manager: newManager(settings), hosts: hosts{limit: settings.MaxHosts, all: map[netip.Addr]*host{}}, arp: map[[6]byte]*unasked{}, opening: map[string]*connection{}, stopped: map[netip.Addr]*stopped{},
-		baseline: baseline, pairs: map[pairProto]struct{}{}}
+		baseline: baseline, pairs: map[pairProto]struct{}{}, gathering: gathering{free: make(chan *Gathered, 1)}}
 	s.manager.name = s.name
+	s.needShards()
 	if baseline != nil {
 		rest := *baseline
 		rest.Hosts, rest.Links = nil, nil
@@ -193,27 +193,15 @@ func (h *host) addUnit(u uint16) {
 }
 
 // freeze ends the learning.
-func (s *Site) freeze() {
+func (s *Site) freeze(g *Gathered) {
 	s.frozen = true
-	for _, sh := range s.shards {
-		if !sh.frozen {
-			sh.freeze()
-		}
+	for _, l := range g.learned {
+		s.knowLink(l)
 	}
-	for _, sh := range s.shards {
-		for _, l := range sh.summaries {
-			s.knowLink(l)
-		}
-		sh.summaries = nil
+	for _, k := range g.conns {
+		s.outside.learn(ipOf(k.client), ipOf(k.server), k.port)
 	}
-	if s.baseline != nil {
-		return
-	}
-	for _, sh := range s.shards {
-		for k := range sh.conns {
-			s.outside.learn(ipOf(k.client), ipOf(k.server), k.port)
-		}
-	}
+	g.learned, g.conns = nil, nil
 }
 
 // awaited is a link of the baseline that has to show itself.
@@ -277,55 +265,46 @@ func (s *Site) Add(clock int64, frame uint64, f *Finding) {
 	s.added = append(s.added, note{clock: clock, frame: frame, kind: noteFinding, event: -1, finding: f, added: true, seq: int32(len(s.added))})
 }
 
-// Gather takes from the shards what Step with the same clock works off, while no
-// shard is in use. It returns true if that step reads more of them, as when
-// learning ends: then they must stay out of use until it is done.
-func (s *Site) Gather(clock int64) (still bool) {
-	s.gathered = true
-	for _, sh := range s.shards {
-		sh.told, sh.notes = sh.notes, sh.told[:0]
-		sh.toldEvents, sh.events = sh.events, sh.toldEvents[:0]
-	}
-	if s.linksDue(clock) {
-		s.gatherLinks()
-	}
-	return !s.frozen && s.schedule.watching(clock) || !s.armed && s.settings.ArmAtStart || len(s.awaiting) > 0 && s.awaiting[0].until <= clock
+// Step works off what the shards told since the last step, up to the watermark
+// clock, which every shard must have advanced to. No shard may be in use. The
+// output is valid until the next call.
+func (s *Site) Step(clock int64) *Output {
+	g, _ := s.Gather(clock)
+	return s.StepWith(g)
 }
 
-// Step works off what the shards told since the last step, up to the watermark
-// clock, which every shard must have advanced to. It gathers that itself if
-// Gather was not called. The output is valid until the next call.
-func (s *Site) Step(clock int64) *Output {
-	if !s.gathered {
-		s.Gather(clock)
-	}
-	s.gathered = false
-	s.collect()
+// StepWith is Step with what was gathered before. All that is gathered has to be
+// worked off, in that order.
+func (s *Site) StepWith(g *Gathered) *Output {
+	s.collect(g)
 	if !s.armed && len(s.notes) > 0 {
 		s.arm(s.notes[0].note.clock)
 	}
 	for i := range s.notes {
 		n := s.notes[i].note
 		if !s.frozen && s.schedule.watching(n.clock) {
-			s.freeze()
+			s.freeze(g)
 		}
 		s.missing(n.clock)
 		s.due(n.clock)
 		var events []seen
-		if k := s.notes[i].shard; k < len(s.shards) {
-			events = s.shards[k].toldEvents
+		if k := s.notes[i].shard; k < len(g.shards) {
+			events = g.shards[k].events
 		}
 		s.take(n, events)
 	}
-	if !s.frozen && s.schedule.watching(clock) {
-		s.freeze()
+	if !s.frozen && s.schedule.watching(g.clock) {
+		s.freeze(g)
 	}
-	s.missing(clock)
-	s.due(clock)
-	s.manager.expire(clock)
-	s.clock = max(s.clock, clock)
+	s.missing(g.clock)
+	s.due(g.clock)
+	s.manager.expire(g.clock)
+	s.clock = max(s.clock, g.clock)
 	s.added = s.added[:0]
-	return s.output()
+	s.needShards()
+	out := s.output(g)
+	s.gathering.done(g)
+	return out
 }
 
 // Finish ends the input: what was held back is told, and the last count of
@@ -334,21 +313,22 @@ func (s *Site) Finish(clock int64) *Output {
 	s.Step(clock)
 	s.due(never)
 	s.manager.finish()
-	s.linksToldAt = 0
-	s.gatherLinks()
-	return s.output()
+	g := s.gathering.next(len(s.shards))
+	s.gatherLinks(g)
+	return s.output(g)
 }
 
 // collect puts in order what was told.
-func (s *Site) collect() {
+func (s *Site) collect(g *Gathered) {
 	s.notes = s.notes[:0]
-	for i, sh := range s.shards {
-		for j := range sh.told {
-			s.notes = append(s.notes, ordered{&sh.told[j], i})
+	for i := range g.shards {
+		notes := g.shards[i].notes
+		for j := range notes {
+			s.notes = append(s.notes, ordered{&notes[j], i})
 		}
 	}
 	for i := range s.added {
-		s.notes = append(s.notes, ordered{&s.added[i], len(s.shards)})
+		s.notes = append(s.notes, ordered{&s.added[i], len(g.shards)})
 	}
 	order(s.notes)
 }
@@ -403,13 +383,13 @@ func (s *Site) refine(f *Finding) {
 }
 
 // output collects what the step gave.
-func (s *Site) output() *Output {
+func (s *Site) output(g *Gathered) *Output {
 	o := &s.out
 	o.Clock = s.clock
 	o.Alerts = s.manager.out
 	s.manager.out = nil
 	o.Incidents = s.manager.inc.take(o.Incidents[:0])
-	o.Links = s.links(o.Links[:0])
+	o.Links = s.links(g, o.Links[:0])
 	o.Assets = o.Assets[:0]
 	sort.Slice(s.hosts.changed, func(i, j int) bool { return s.hosts.changed[i].ip.Less(s.hosts.changed[j].ip) })
 	for _, h := range s.hosts.changed {
@@ -420,42 +400,16 @@ func (s *Site) output() *Output {
 	return o
 }
 
-// linkReport is how often the links are told anew, in packet time.
-const linkReport = int64(60e9)
-
-func (s *Site) linksDue(clock int64) bool {
-	return s.linksToldAt == 0 || max(s.clock, clock)-s.linksToldAt >= linkReport
-}
-
-// gatherLinks takes from the shards the links that carried something since the
-// last report.
-func (s *Site) gatherLinks() {
-	s.active = s.active[:0]
-	for _, sh := range s.shards {
-		for _, l := range sh.links {
-			if l.messages == l.told {
-				continue
-			}
-			s.active = append(s.active, activity{ipOf(l.key.client), ipOf(l.key.server), l.proto, l.key.unit, l.messages - l.told, l.last})
-			l.told = l.messages
-			s.fresh = append(s.fresh, l.record())
-		}
-	}
-}
-
 // links tells the links that carried something since the last report, once a
 // minute of packet time, and what they say of their hosts.
-func (s *Site) links(dst []Link) []Link {
-	if !s.linksDue(s.clock) {
+func (s *Site) links(g *Gathered, dst []Link) []Link {
+	if !g.links {
 		return dst
 	}
-	s.linksToldAt = s.clock
-	for i := range s.active {
-		s.acted(&s.active[i])
+	for i := range g.active {
+		s.acted(&g.active[i])
 	}
-	dst = append(dst, s.fresh...)
-	clear(s.fresh)
-	s.fresh = s.fresh[:0]
+	dst = append(dst, g.fresh...)
 	for _, st := range s.strangers {
 		if st.messages == st.told {
 			continue
@@ -466,15 +420,6 @@ func (s *Site) links(dst []Link) []Link {
 	}
 	sort.Slice(dst, func(i, j int) bool { return dst[i].compare(&dst[j]) < 0 })
 	return dst
-}
-
-// activity is what a link says of its hosts.
-type activity struct {
-	client, server netip.Addr
-	proto          protocols.Proto
-	unit           uint16
-	messages       uint64
-	last           int64
 }
 
 // acted takes what a link says of its hosts into the assets.
@@ -551,13 +496,13 @@ func (s *Site) Stats() SiteStats {
 	return st
 }
 
-// Baseline returns what was learned so far.
-func (s *Site) Baseline() *Baseline {
+// Baseline returns what was learned so far. No shard may be in use.
+func (s *Site) Baseline() *Baseline { return s.BaselineWith(s.Learned()) }
+
+// Learned is what was learned so far of links and connections, for BaselineWith.
+// No shard may be in use.
+func (s *Site) Learned() *Baseline {
 	b := &Baseline{Format: BaselineFormat, Version: BaselineVersion}
-	if s.baseline != nil {
-		b.Sections = s.baseline.Sections
-	}
-	b.Decisions = s.Decisions()
 	for _, sh := range s.shards {
 		for _, l := range sh.links {
 			b.addLink(l.baseline())
@@ -583,6 +528,17 @@ func (s *Site) Baseline() *Baseline {
 		}
 		b.dedupe()
 	}
+	return b
+}
+
+// BaselineWith makes a whole baseline of what was learned of links and
+// connections, with what the site knows itself. It must be called between steps;
+// the shards may be in use.
+func (s *Site) BaselineWith(b *Baseline) *Baseline {
+	if s.baseline != nil {
+		b.Sections = s.baseline.Sections
+	}
+	b.Decisions = s.Decisions()
 	for _, h := range s.hosts.all {
 		if !h.known && s.frozen {
 			continue

@@ -11,6 +11,7 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/weir-ics/weir/capture"
@@ -44,28 +45,33 @@ type pipeline struct {
 	outlets    []outlet
 	least      protocols.Severity
 	lines      io.Writer // of --events, nil for none
-	// after, if set, is called after every step.
-	after func(clock int64)
+	// after, if set, is called after every step, and fitting before the models of
+	// the process are fitted, which may take a while.
+	after   func(clock int64)
+	fitting func()
+	// saves tells that somebody saves a baseline when learning has ended; asked,
+	// that somebody wants to save one soon: the next step has links then.
+	saves bool
+	asked atomic.Bool
 
-	first, last int64 // packet times
+	first, last int64        // packet times
+	began       atomic.Int64 // first, as soon as it is read
 	tags        *tags.List
-	settled     bool // types are no longer inferred, and the process model watches
-	easing      bool // values are left out
-	// What Gather took for the step: values were left out in the batch, how many
-	// in all, and how many packets the source lost.
-	pressed          bool
-	skipped, dropped uint64
-	nextCount        int64
-	tally            *tally  // of the lanes at the last Gather, nil if it is not yet time
-	unseen           float64 // as it was at the last tally
-	samples          []detect.Sample
-	findings         []detect.Finding
-	buf              []byte
-	summary          summary
-	learned          held // the process section of the baseline it began with
-	garbage          garbage
-	forgotten        bool            // it had one, and did not keep it
-	later            json.RawMessage // what was learned later, if there is no process model
+	settled     bool    // types are no longer inferred, and the process model watches
+	easing      bool    // values are left out
+	skipped     uint64  // how many in all
+	tally       *tally  // of the lanes, nil if it is not yet time
+	unseen      float64 // as it was at the last tally
+	// links are what was learned of links up to the step, if somebody saves that.
+	links     *detect.Baseline
+	samples   []detect.Sample
+	findings  []detect.Finding
+	buf       []byte
+	summary   summary
+	learned   held // the process section of the baseline it began with
+	garbage   garbage
+	forgotten bool            // it had one, and did not keep it
+	later     json.RawMessage // what was learned later, if there is no process model
 }
 
 // pipelineOptions are what a pipeline is built from.
@@ -110,24 +116,6 @@ type lane struct {
 	lines     []line
 	text      []byte
 	messages  [protocols.NumProtos]uint64
-	taken     taken
-}
-
-// taken is what a step has of a lane, while the lane goes on with the next batch.
-type taken struct {
-	values  values
-	lines   []line
-	text    []byte
-	written int // lines merged so far
-}
-
-// take leaves the lane with what the last step is done with.
-func (l *lane) take() {
-	l.taken.values, l.values = l.values, l.taken.values
-	l.values.reset()
-	l.taken.lines, l.lines = l.lines, l.taken.lines[:0]
-	l.taken.text, l.text = l.text, l.taken.text[:0]
-	l.taken.written = 0
 }
 
 // line is a message of --events: where its text ends in lane.text.
@@ -165,7 +153,7 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 		l := &lane{shard: shard, matcher: o.rules.NewMatcher(), keep: o.events != nil}
 		if o.process != nil || o.infer || o.values {
 			l.extractor = tags.NewExtractor(p.tags, tags.Settings{MaxSeries: o.maxPoints, Learn: o.baseline == nil, Until: o.schedule.WatchFrom})
-			l.values.Each, l.taken.values.Each = o.values, o.values
+			l.values.Each = o.values
 			p.extractors = append(p.extractors, l.extractor)
 		}
 		l.worker = newWorker(l.observe, l.shard.Advance, l.shard.Next())
@@ -184,13 +172,15 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 	}
 	p.garbage.pace()
 	p.site.SetNames(&names{hosts: o.hosts, tags: p.tags})
-	p.engine = capture.New(capture.Settings{Workers: max(1, o.workers)}, handlers)
+	limits := capture.Settings{Workers: max(1, o.workers)}
+	if o.live {
+		limits.Backlog = backlog
+	}
+	p.engine = capture.New(limits, handlers)
 	p.engine.Tap(func(b *capture.Batch) {
 		if len(b.Packets) > 0 {
 			schedule.Begin(b.Packets[0].Clock)
-			if p.first == 0 {
-				p.first = b.Packets[0].Time
-			}
+			p.began.CompareAndSwap(0, b.Packets[0].Time)
 		}
 	})
 	return p, nil
@@ -272,64 +262,35 @@ func (l *lane) report(f detect.Finding) { l.shard.Add(l.event.Clock, l.event.Fra
 func (p *pipeline) run(ctx context.Context, src capture.Source) error {
 	// Writing must go on when the reading is cancelled.
 	write := context.WithoutCancel(ctx)
-	err := p.engine.RunSteps(ctx, src, &steps{p, write})
+	err := p.engine.RunSteps(ctx, src, newSteps(p, write))
 	p.unseen = p.site.Unseen()
 	if err != nil {
 		return err
 	}
 	out := p.site.Finish(p.last)
-	p.count()
+	p.tally = p.count()
 	out.Counters = p.counters()
 	return p.give(write, out)
 }
 
-// steps are the pipeline's, as capture calls them.
-type steps struct {
-	*pipeline
-	ctx context.Context
-}
-
-// countEvery is how often, in packet time, the outlets are given the counters.
-const countEvery = int64(10 * time.Second)
-
-// Gather implements capture.Steps.
-func (s *steps) Gather(clock int64) (still bool) {
-	detect.Bound(s.shards...)
-	tags.Bound(s.extractors...)
-	s.skipped = 0
-	for _, l := range s.lanes {
-		l.take()
-		s.skipped += l.skipped
+// step works off what was gathered after a batch.
+func (p *pipeline) step(ctx context.Context, g *gathered) error {
+	p.ease(g.pressed)
+	p.first = p.began.Load()
+	p.last, p.skipped, p.tally, p.links = g.clock, g.skipped, g.tally, g.links
+	if g.tally != nil {
+		p.unseen = g.unseen
 	}
-	s.pressed = s.lanes[0].easing // the lanes were told before the first packet, all alike
-	if s.sensor != nil {
-		stats := s.engine.Stats()
-		s.dropped = stats.KernelDropped + stats.InterfaceDropped
-	}
-	if clock >= s.nextCount && len(s.outlets) > 0 {
-		s.nextCount = clock + countEvery
-		s.count()
-	}
-	still = s.site.Gather(clock)
-	return still || !s.settled && s.schedule.WatchFrom() <= clock
-}
-
-// Step implements capture.Steps.
-func (s *steps) Step(clock int64) error { return s.step(s.ctx, clock) }
-
-func (p *pipeline) step(ctx context.Context, clock int64) error {
-	p.ease()
-	p.last = clock
-	if err := p.mergeLines(); err != nil {
+	if err := p.mergeLines(g); err != nil {
 		return err
 	}
-	p.judge(clock)
+	p.judge(g)
 	if p.sensor != nil {
-		for _, f := range p.sensor.Observe(clock, p.dropped, p.easing) {
-			p.site.Add(clock, 0, f)
+		for _, f := range p.sensor.Observe(g.clock, g.dropped, p.easing) {
+			p.site.Add(g.clock, 0, f)
 		}
 	}
-	out := p.site.Step(clock)
+	out := p.site.StepWith(g.site)
 	out.Samples = p.samples
 	if p.tally != nil {
 		out.Counters = p.counters()
@@ -339,18 +300,18 @@ func (p *pipeline) step(ctx context.Context, clock int64) error {
 		return err
 	}
 	if p.after != nil {
-		p.after(clock)
+		p.after(g.clock)
 	}
 	return nil
 }
 
 // ease tells the process model that reported values were left out from the batch
 // that was just worked on, or are there again.
-func (p *pipeline) ease() {
-	if p.easing == p.pressed {
+func (p *pipeline) ease(pressed bool) {
+	if p.easing == pressed {
 		return
 	}
-	p.easing = p.pressed
+	p.easing = pressed
 	switch {
 	case p.process == nil:
 	case p.easing:
@@ -360,32 +321,49 @@ func (p *pipeline) ease() {
 	}
 }
 
-// settle ends the learning of values: registers have the types that were
-// inferred from then on, and the process model watches. It returns the series
-// that take the place of single registers.
-func (p *pipeline) settle(from int64) []tags.Retyped {
-	p.settled = true
-	var retyped []tags.Retyped
+// settled are the types of registers once they are no longer inferred, and the
+// series that take the place of single registers.
+type settled struct {
+	tags    *tags.List
+	retyped []tags.Retyped
+}
+
+// settleTypes ends the inference of types: registers have the types that were
+// inferred from then on. No lane may be in use.
+func (p *pipeline) settleTypes() *settled {
+	t := &settled{tags: p.tags}
 	if len(p.extractors) > 0 {
-		p.tags, retyped = tags.Settle(p.tags, p.extractors...)
-		if p.process != nil {
-			for _, r := range retyped {
-				p.process.Retype(r.Raw, r.Typed, r.Decode)
-			}
-		}
+		t.tags, t.retyped = tags.Settle(p.tags, p.extractors...)
 	}
-	if p.process != nil {
-		p.process.Watch(from)
+	return t
+}
+
+// settle ends the learning of values: the process model watches from a packet
+// time on, with the types that were settled.
+func (p *pipeline) settle(from int64, types *settled) {
+	p.settled, p.tags = true, types.tags
+	if p.process == nil {
+		return
 	}
-	return retyped
+	for _, r := range types.retyped {
+		p.process.Retype(r.Raw, r.Typed, r.Decode)
+	}
+	if p.fitting != nil {
+		p.fitting()
+	}
+	p.process.Watch(from)
 }
 
 // baseline is what was learned, the process model included, whose learning it
-// ends.
+// ends. Within a step it is only to be had if it was asked for.
 func (p *pipeline) baseline() (*detect.Baseline, error) {
-	b := p.site.Baseline()
+	links := p.links
+	if links == nil {
+		links = p.site.Learned()
+	}
+	b := p.site.BaselineWith(links)
 	if !p.settled { // the end of the input ends the learning
-		p.settle(p.last)
+		p.settle(p.last, p.settleTypes())
 	}
 	sections := map[string]json.RawMessage{}
 	maps.Copy(sections, b.Sections)
@@ -443,15 +421,15 @@ func (p *pipeline) close() error {
 }
 
 // mergeLines writes the lines of --events of all lanes in packet order.
-func (p *pipeline) mergeLines() error {
+func (p *pipeline) mergeLines(g *gathered) error {
 	if p.lines == nil {
 		return nil
 	}
 	p.buf = p.buf[:0]
 	for {
 		var best *taken
-		for _, l := range p.lanes {
-			if t := &l.taken; t.written < len(t.lines) && (best == nil || before(t.lines[t.written], best.lines[best.written])) {
+		for i := range g.lanes {
+			if t := &g.lanes[i]; t.written < len(t.lines) && (best == nil || before(t.lines[t.written], best.lines[best.written])) {
 				best = t
 			}
 		}
@@ -476,7 +454,7 @@ func before(a, b line) bool {
 }
 
 // count adds up the counters of capture and of the lanes, while nothing is in use.
-func (p *pipeline) count() {
+func (p *pipeline) count() *tally {
 	t := new(tally)
 	stats := p.engine.Stats()
 	stats.Each(t.add)
@@ -496,10 +474,11 @@ func (p *pipeline) count() {
 			}
 		}
 	}
-	p.tally = t
-	if p.after != nil {
-		p.unseen = p.site.Unseen()
+	if p.sensor != nil {
+		_, most := p.engine.Behind()
+		t.add("batches.behind-most", uint64(most))
 	}
+	return t
 }
 
 // counters are those of every part; count must have been called.

@@ -53,7 +53,12 @@ SIGTERM or ctrl-C ends it cleanly. It needs the capability CAP_NET_RAW:
 			if alerts != "" {
 				c.Alerts.File = alerts
 			}
-			return run(cmd, c)
+			s, err := openSensor(cmd, c)
+			if err != nil {
+				return err
+			}
+			defer s.source.Close()
+			return s.run(cmd)
 		},
 	}
 	f := cmd.Flags()
@@ -64,26 +69,28 @@ SIGTERM or ctrl-C ends it cleanly. It needs the capability CAP_NET_RAW:
 	return cmd
 }
 
-func run(cmd *cobra.Command, c *config) error {
+// openSensor makes the sensor of a configuration, whose source takes packets in
+// from then on.
+func openSensor(cmd *cobra.Command, c *config) (*sensor, error) {
 	log, err := newLogger(cmd, c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(c.Capture.Interfaces) == 0 {
-		return usage(errors.New("no interface to listen on: set capture.interfaces or give -i NAME"))
+		return nil, usage(errors.New("no interface to listen on: set capture.interfaces or give -i NAME"))
 	}
 	if c.Workers == 0 {
 		c.Workers = runtime.GOMAXPROCS(0)
 	}
 	options, err := c.pipeline()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	options.settings.ArmAtStart, options.live = true, true
 	options.schedule = detect.LearnFor(time.Duration(c.Learn.Duration))
 	if c.Learn.Baseline != "" {
 		if err := checkPlace(c.Learn.Baseline); err != nil {
-			return err
+			return nil, err
 		}
 		b, err := readBaseline(c.Learn.Baseline)
 		switch {
@@ -91,30 +98,41 @@ func run(cmd *cobra.Command, c *config) error {
 			options.baseline, options.schedule = b, detect.WatchOnly()
 			log.Info("watching by the baseline", "file", c.Learn.Baseline, "links", len(b.Links))
 		case !errors.Is(err, fs.ErrNotExist):
-			return err
+			return nil, err
 		default:
 			options.infer = true // for the baseline
 		}
+	}
+	if options.baseline == nil && c.Learn.Duration > 0 {
+		log.Info("learning; what is learned is lost if the sensor is stopped before that ends", "duration", time.Duration(c.Learn.Duration).String())
 	}
 	source, err := capture.OpenLive(capture.LiveOptions{
 		Interfaces: c.Capture.Interfaces, Filter: c.Capture.Filter, NotPromiscuous: !c.Capture.Promiscuous, RingBytes: int(c.Capture.Buffer), Rings: c.Capture.Rings,
 	})
 	if err != nil {
-		return usage(err)
+		return nil, usage(err)
 	}
-	defer source.Close()
-	outlets, err := c.openOutlets(log, true, "run", c.Capture.Interfaces)
-	if err != nil {
+	s := &sensor{config: c, log: log, source: source}
+	if err := s.open(options); err != nil {
+		source.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// open makes the pipeline and what it writes to.
+func (s *sensor) open(options pipelineOptions) (err error) {
+	if s.outlets, err = s.config.openOutlets(s.log, true, "run", s.config.Capture.Interfaces); err != nil {
 		return err
 	}
-	s := &sensor{config: c, log: log, outlets: outlets, source: source}
-	outlets.list = append(outlets.list, &alertLog{log})
-	options.outlets, options.values = outlets.list, outlets.values
+	s.outlets.list = append(s.outlets.list, &alertLog{s.log})
+	options.outlets, options.values = s.outlets.list, s.outlets.values
 	if s.pipeline, err = newPipeline(options); err != nil {
-		return usage(errors.Join(err, outlets.abandon()))
+		return usage(errors.Join(err, s.outlets.abandon()))
 	}
-	s.pipeline.after = s.after
-	return s.run(cmd)
+	s.pipeline.after, s.pipeline.fitting = s.after, s.fitting
+	s.pipeline.saves = s.config.Learn.Baseline != ""
+	return nil
 }
 
 // sensor is the live program while it runs.
@@ -126,6 +144,14 @@ type sensor struct {
 	pipeline *pipeline
 	learned  bool
 	skipping bool
+	// fitFrom is when the fitting of models began, the zero time once all that came
+	// meanwhile is judged; fitted tells that the models are, and judged how many
+	// batches since then.
+	fitFrom time.Time
+	fitted  bool
+	judged  int
+	// asked tells that what was learned of links was asked for, to be saved.
+	asked bool
 	// later is how many points had learned a model later when the baseline was
 	// saved, laterSaved when that was.
 	later      uint64
@@ -156,6 +182,11 @@ func (s *sensor) run(cmd *cobra.Command) error {
 	if s.outlets.store != nil {
 		group.Go(func() { s.tellStatus(ctx) })
 	}
+	context.AfterFunc(ctx, func() {
+		if behind, _ := s.pipeline.engine.Behind(); behind > 0 {
+			s.log.Info("ending once what was taken in is judged", "batches-behind", behind)
+		}
+	})
 	s.log.Info("listening", "interfaces", strings.Join(s.config.Capture.Interfaces, ","), "workers", s.config.Workers, "version", versionLine())
 	err := s.pipeline.run(ctx, s.source)
 	cancel()
@@ -196,8 +227,39 @@ func (s *sensor) tellStatus(ctx context.Context) {
 	}
 }
 
+// fitting is called when learning has ended and the models are about to be fitted.
+// Packets are taken in and decoded meanwhile; what is to be judged of them waits.
+func (s *sensor) fitting() {
+	s.fitFrom = time.Now()
+	points := s.pipeline.process.Stats().Points
+	s.log.Info("learning has ended; fitting the models of values", "points", points)
+	st := s.status()
+	st.Fitting = int(points)
+	s.current.Store(&st)
+}
+
+// caughtUp says when models are fitted, and when what came meanwhile is judged.
+func (s *sensor) caughtUp() {
+	if s.fitFrom.IsZero() {
+		return
+	}
+	took := time.Since(s.fitFrom).Round(time.Millisecond)
+	behind, _ := s.pipeline.engine.Behind()
+	if s.fitted {
+		s.judged++
+	} else {
+		s.fitted = true
+		s.log.Info("the models of values are fitted", "took", took.String(), "batches-behind", behind)
+	}
+	if behind == 0 {
+		s.log.Info("what came while the models were fitted is judged", "after", took.String(), "batches", s.judged)
+		s.fitFrom = time.Time{}
+	}
+}
+
 // after is called after every step of the pipeline.
 func (s *sensor) after(clock int64) {
+	s.caughtUp()
 	if !s.learned && clock >= s.pipeline.schedule.WatchFrom() {
 		s.learned = true
 		if s.pipeline.first < s.pipeline.schedule.WatchFrom() {
@@ -233,6 +295,14 @@ func (s *sensor) saveLater(clock int64) {
 	if n == s.later {
 		return
 	}
+	if s.pipeline.links == nil { // it comes with one of the next steps
+		if !s.asked {
+			s.asked = true
+			s.pipeline.asked.Store(true)
+		}
+		return
+	}
+	s.asked = false
 	s.later, s.laterSaved = n, clock
 	if err := s.saveLearned(); err != nil {
 		s.log.Error("what was learned later could not be saved; it is kept in memory", "error", err)

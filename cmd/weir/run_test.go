@@ -10,7 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"github.com/weir-ics/weir/capture"
 	"github.com/weir-ics/weir/detect"
 	"github.com/weir-ics/weir/protocols"
 )
@@ -71,6 +73,11 @@ func TestAPointThatLearnedLaterIsSavedOnceADay(t *testing.T) {
 		s.pipeline.process.Observe(&detect.Sample{Series: added, Time: now, Clock: now, Frame: uint64(i + 1), Access: protocols.AccessReport, Value: 7})
 	}
 	s.saveLater(at)
+	if !s.pipeline.asked.Load() {
+		t.Fatal("what was learned of links is not asked for")
+	}
+	s.pipeline.links = s.pipeline.site.Learned() // as one of the next steps has it
+	s.saveLater(at + 1)
 	b, err := readBaseline(path("plant.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -108,4 +115,38 @@ func firstAlert(t *testing.T, path string) string {
 	}
 	t.Fatalf("%s holds no alert of a new role", path)
 	return ""
+}
+
+func TestABaselineIsSavedBesideTheTraffic(t *testing.T) {
+	s, path, _ := learnedSensor(t)
+	c := defaultConfig()
+	c.Learn.Baseline, c.Workers = path("plant.json"), 3
+	o, err := c.pipeline()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.schedule, o.live = detect.LearnFor(10*time.Minute), true
+	if s.pipeline, err = newPipeline(o); err != nil {
+		t.Fatal(err)
+	}
+	s.learned, s.pipeline.saves = false, true
+	saved := 0
+	s.pipeline.after = func(clock int64) {
+		s.after(clock)
+		if s.pipeline.links == nil {
+			s.pipeline.asked.Store(true)
+			return
+		}
+		saved++
+		if err := s.saveLearned(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := s.pipeline.run(t.Context(), capture.Open([]string{path("a.pcap")}, capture.FileOptions{})); err != nil {
+		t.Fatal(err)
+	}
+	b, err := readBaseline(path("plant.json"))
+	if err != nil || saved < 2 || len(b.Links) == 0 || b.Sections[processSection] == nil {
+		t.Errorf("saved %d times: %d links, error %v", saved, len(b.Links), err)
+	}
 }

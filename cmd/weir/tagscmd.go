@@ -49,7 +49,7 @@ func newTagsInfer() *cobra.Command {
 			if err := p.run(cmd.Context(), in); err != nil {
 				return partial(err)
 			}
-			p.settle(p.last)
+			p.settle(p.last, p.settleTypes())
 			return errors.Join(saveTags(cmd, output, p.tags), in.end(cmd.Context()))
 		},
 	}

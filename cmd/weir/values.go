@@ -24,20 +24,21 @@ func (v *values) reset() {
 }
 
 // judge gives the values to the process model, and what it finds to the site.
-func (p *pipeline) judge(clock int64) {
+func (p *pipeline) judge(g *gathered) {
 	p.samples = p.samples[:0]
-	if from := p.schedule.WatchFrom(); !p.settled && from <= clock {
-		p.read(from)
-		retyped := p.settle(from)
-		p.read(math.MaxInt64)
-		p.readLate(retyped)
+	if types := g.settled; types != nil {
+		from := p.schedule.WatchFrom()
+		p.read(g, from)
+		p.settle(from, types)
+		p.read(g, math.MaxInt64)
+		p.readLate(g, types.retyped)
 	} else {
-		p.read(math.MaxInt64)
+		p.read(g, math.MaxInt64)
 	}
 	if p.process == nil {
 		return
 	}
-	p.process.Advance(clock)
+	p.process.Advance(g.clock)
 	p.findings = p.process.Findings(p.findings[:0])
 	for i := range p.findings {
 		f := p.findings[i]
@@ -48,12 +49,12 @@ func (p *pipeline) judge(clock int64) {
 // read takes in the readings of all lanes in packet order, up to a clock, and
 // puts the samples that were made of them in order. The lane with the first goes
 // on until another's turn comes.
-func (p *pipeline) read(before int64) {
+func (p *pipeline) read(g *gathered, before int64) {
 	for {
 		var first *values
 		frame, other := uint64(math.MaxUint64), uint64(math.MaxUint64)
-		for _, l := range p.lanes {
-			v := &l.taken.values
+		for i := range g.lanes {
+			v := &g.lanes[i].values
 			if v.reading == len(v.Readings.Readings) || v.Readings.Readings[v.reading].Clock >= before {
 				continue
 			}
@@ -102,10 +103,10 @@ func (p *pipeline) take(v *values, r *detect.Reading) {
 
 // readLate takes in the samples that were made before the types of their
 // registers were settled.
-func (p *pipeline) readLate(retyped []tags.Retyped) {
+func (p *pipeline) readLate(g *gathered, retyped []tags.Retyped) {
 	var late []detect.Sample
-	for _, l := range p.lanes {
-		late = append(late, l.taken.values.Late...)
+	for i := range g.lanes {
+		late = append(late, g.lanes[i].values.Late...)
 	}
 	// Those of a frame are in one lane, and in order.
 	sort.SliceStable(late, func(i, j int) bool { return late[i].Frame < late[j].Frame })
@@ -116,7 +117,7 @@ func (p *pipeline) readLate(retyped []tags.Retyped) {
 			p.process.Observe(&late[i])
 		}
 	}
-	if p.lanes[0].values.Each {
+	if g.lanes[0].values.Each {
 		p.samples = append(p.samples, late...)
 	}
 }
