@@ -612,7 +612,6 @@ func (l *loader) restore(s *savedPoint) error {
 		if e.replays+replayBytes(r.Ring) <= e.settings.ReplayBytes {
 			p.own().replay = newReplay(r.Grid, r.Chance, r.Ring)
 			p.replay.again, p.replay.pairs, p.replay.on, p.replay.ended = r.Again, r.Pairs, r.On, r.Ended
-			p.replay.needed = p.replay.need()
 			e.replays += replayBytes(r.Ring)
 		} else {
 			e.stats.Unreplayed++

@@ -129,11 +129,11 @@ func TestSkippingAValueEndsWhereItsStringsEnd(t *testing.T) {
 
 func TestMemoryForRecordingsIsTakenWithTheFirstValue(t *testing.T) {
 	r := newReplay(1, 0.01, minReplayRing)
-	if r.marks != nil || r.when != nil || r.places != nil {
+	if r.marks != nil || r.places != nil {
 		t.Error("there are rings before there is a value")
 	}
 	r.add(3, 1e9)
-	if len(r.marks) != minReplayRing || len(r.when) != minReplayRing || len(r.places) != minReplayRing {
-		t.Errorf("rings of %d, %d and %d values, want %d", len(r.marks), len(r.when), len(r.places), minReplayRing)
+	if len(r.marks) != minReplayRing || len(r.places) != minReplayRing {
+		t.Errorf("rings of %d and %d values, want %d", len(r.marks), len(r.places), minReplayRing)
 	}
 }

@@ -31,7 +31,6 @@ type relation struct {
 	// of them changed, nothing is judged: what follows a switch takes its time,
 	// and too few switches were seen to know how.
 	switches  []*point
-	positions []float64
 	unsettled int
 	quiet     int
 	// responses are what follows switches, since is when each kind of them was
@@ -645,10 +644,6 @@ func (r *relation) reset() {
 	r.clock = make([]float64, r.habits.columns()+1)
 	r.filled, r.sequence, r.met = 0, 0, 0
 	r.visits = make([]float64, guestColumns*len(r.guests))
-	r.positions = make([]float64, len(r.switches))
-	for i := range r.positions {
-		r.positions[i] = math.NaN()
-	}
 	r.since = make([]int64, 2*len(r.switches))
 	r.whoFollows()
 	r.prepare()

@@ -19,38 +19,55 @@ import (
 // length l with a probability of about m*q^l, where q is the probability that a
 // run goes on by one; q is learned, and goes on being learned.
 type replay struct {
-	grid float64
-	// marks holds the last values on the grid with their dwell, when their times in seconds
-	// since the first; both are rings.
-	marks []int32
-	when  []uint32
-	// places leads from the hash of a window to the number of its last value,
-	// modulo 65536. All three are made with the first value, size each: nothing
-	// moves while a baseline is loaded, which is when memory is short.
-	places []uint16
-	size   uint64
-	// held is the value now, for dwell samples.
+	// What each value needs comes first.
+	//
+	// grid is the width of the grid, held the value now, for dwell samples.
+	grid  float64
 	held  int32
 	dwell int32
-	// n is how many marks there were; zero the time of the first.
-	n    uint64
-	zero int64
-	// A run that is followed: its lag in marks, length and beginning.
-	lag, run uint64
-	began    int64
+	// n is how many marks there were, run the length in marks of a run that is
+	// followed, lag how many marks before it the other one is.
+	n        uint64
+	run, lag uint64
+	// latest are the last marks, the newest first: values on the grid with their
+	// dwell. marks holds those before too, places leads from the hash of a window to
+	// its last mark. Both are rings of the same size, made with the first value:
+	// nothing moves while a baseline is loaded, which is when memory is short.
+	latest [window - 1]int32
+	size   uint32
+	marks  []mark
+	places []place
 	// Of all runs: how many windows came again, among how many pairs of places;
 	// how often runs went on and ended.
-	again, pairs, on, ended float64
-	// chance is the false-alarm probability of a value.
-	chance float64
+	pairs, again, on, ended float64
+	// needed is how long the run must be to be no chance, chance the false-alarm
+	// probability of a value.
 	needed uint64
+	chance float64
+	// zero is the time of the first mark, began when the run did.
+	zero, began int64
 }
+
+// mark is a value on the grid with its dwell, and its time in seconds since the first.
+type mark struct {
+	value int32
+	when  uint32
+}
+
+// place is the number of a mark, modulo 2^placeBits, and the upper bits of the hash
+// of the window that ends there. A ring is shorter than that, and a window that is
+// overwritten there came before the one that did it: so what is looked up is where
+// such a window was last, or something else, and what has other upper bits need not be
+// compared.
+type place uint16
 
 const (
 	// window is how many changes make a place worth looking at.
 	window        = 4
 	maxReplayRing = 1024
 	minReplayRing = 256
+	// placeBits is enough for twice the largest ring.
+	placeBits = 11
 	// A run counts towards q no more than this, so that a replay does not teach
 	// that replays are normal.
 	maxTaught = 8
@@ -65,7 +82,7 @@ const (
 func replayBytes(ring int) int { return 192 + (4+4+2)*ring }
 
 func newReplay(grid, chance float64, ring int) *replay {
-	return &replay{grid: grid, chance: chance, size: uint64(ring), needed: 1 << 62}
+	return &replay{grid: grid, chance: chance, size: uint32(ring), needed: 1 << 62}
 }
 
 // need is how long a run must be to be no chance.
@@ -80,29 +97,32 @@ func (r *replay) need() uint64 {
 	return max(window+2, uint64(math.Ceil(math.Log(float64(r.size)/r.chance)/-math.Log(q))))
 }
 
+// onGrid puts a value on the grid; ok tells whether it has a place there.
+func (r *replay) onGrid(v float64) (value int32, ok bool) {
+	x := v / r.grid
+	return int32(math.RoundToEven(x)), math.Abs(x) <= math.MaxInt32>>(dwellBits+1)
+}
+
 // add takes the next value. It tells whether the values are a replay now.
 func (r *replay) add(v float64, at int64) bool {
-	x := v / r.grid
-	if math.Abs(x) > math.MaxInt32>>(dwellBits+1) {
+	value, ok := r.onGrid(v)
+	if !ok {
 		return false
 	}
-	value := int32(math.RoundToEven(x))
-	size := r.size
 	if r.n == 0 {
-		r.marks, r.when, r.places = make([]int32, size), make([]uint32, size), make([]uint16, size)
+		r.marks, r.places = make([]mark, r.size), make([]place, r.size)
 		r.zero = at
 	} else if value == r.held {
 		r.dwell++
 		return r.run >= r.needed
 	}
-	mark := value<<dwellBits | min(r.dwell, 1<<dwellBits-1)
+	now := r.next(value)
 	r.held, r.dwell = value, 0
-	r.marks[r.n%size] = mark
-	r.when[r.n%size] = uint32(max(0, at-r.zero) / 1e9)
+	last := r.n
+	r.marks[r.at(last)] = mark{now, uint32(max(0, at-r.zero) / 1e9)}
 	r.n++
-	last := r.n - 1
 	if r.run > 0 {
-		if r.lag < size && r.marks[(last-r.lag)%size] == mark {
+		if r.lag < uint64(r.size) && r.marks[r.at(last-r.lag)].value == now {
 			r.run++
 			if r.run-window <= maxTaught {
 				r.on++
@@ -110,36 +130,65 @@ func (r *replay) add(v float64, at int64) bool {
 		} else {
 			r.ended++
 			r.run = 0
-			r.needed = r.need()
 		}
 	}
+	before := r.latest
+	r.latest = [...]int32{now, before[0], before[1]}
 	if r.n < window {
 		return false
 	}
-	h := uint32(2166136261)
-	for k := range uint64(window) {
-		h = (h ^ uint32(r.marks[(last-k)%size])) * 16777619
-		h ^= h >> 15
-	}
-	slot := &r.places[h%uint32(len(r.places))]
-	if r.run == 0 {
-		// The place is the latest mark with this number modulo 65536.
-		if lag := uint64(uint16(last) - *slot); lag > 0 && lag+window < min(size, r.n) && r.same(last, lag) {
+	h := hashOf(now, before)
+	slot := &r.places[r.slot(h)]
+	found := *slot
+	*slot = windowAt(last, h)
+	if r.run == 0 && (found^*slot)>>placeBits == 0 {
+		lag := uint64(*slot-found) % (1 << placeBits)
+		if lag > 0 && lag+window < min(uint64(r.size), r.n) && r.same(last, lag) {
 			r.lag, r.run, r.began = lag, window, at
 			r.again++
 			r.needed = r.need()
 		}
 	}
-	r.pairs += float64(min(r.n, size))
-	*slot = uint16(last)
+	r.pairs += float64(min(r.n, uint64(r.size)))
 	return r.run >= r.needed
+}
+
+// next is the mark that a value makes if it is not the one that is held.
+func (r *replay) next(value int32) int32 {
+	return value<<dwellBits | min(r.dwell, 1<<dwellBits-1)
+}
+
+// at is the place of a number in the rings.
+func (r *replay) at(n uint64) uint64 {
+	if size := uint64(r.size); size&(size-1) == 0 {
+		return n & (size - 1) // a division takes as long as all else
+	}
+	return n % uint64(r.size)
+}
+
+// slot is where the place of a window with a hash is.
+func (r *replay) slot(h uint32) uint64 { return r.at(uint64(h)) }
+
+// hashOf is the hash of a window that ends with a mark.
+func hashOf(now int32, before [window - 1]int32) uint32 {
+	h := (2166136261 ^ uint32(now)) * 16777619
+	h ^= h >> 15
+	for _, m := range before {
+		h = (h ^ uint32(m)) * 16777619
+		h ^= h >> 15
+	}
+	return h
+}
+
+// windowAt is the place of a window with a hash that ends with a mark of a number.
+func windowAt(n uint64, h uint32) place {
+	return place(h>>(32-(16-placeBits))<<placeBits) | place(n%(1<<placeBits))
 }
 
 // same compares the last window with that lag marks before.
 func (r *replay) same(last, lag uint64) bool {
-	size := r.size
 	for k := range uint64(window) {
-		if r.marks[(last-k)%size] != r.marks[(last-lag-k)%size] {
+		if r.marks[r.at(last-k)].value != r.marks[r.at(last-lag-k)].value {
 			return false
 		}
 	}
@@ -197,9 +246,8 @@ func (e *Engine) judgeReplay(p *point, s *detect.Sample) {
 }
 
 func replayWords(p *point, r *replay, at int64) words {
-	size := r.size
 	last := r.n - 1
-	ago := int64(r.when[last%size]-r.when[(last-r.lag)%size]) * 1e9
+	ago := int64(r.marks[r.at(last)].when-r.marks[r.at(last-r.lag)].when) * 1e9
 	// What is just beyond chance may be a value at rest.
 	severity := protocols.Severity(0)
 	switch {

@@ -15,10 +15,11 @@ type answering struct {
 	// staying are the places of the responses with a stay.
 	staying []int32
 	// heeded tells, a switch, that it matters where it is, and not only that it
-	// moves; held, a kind, that its switch is in the state it leads to. turned
-	// tells that one of these came or went.
+	// moves; held, a kind, that its switch is in the state it leads to.
 	heeded, held []bool
-	turned       bool
+	// changed tells that a switch changed since the last row, turned that one of
+	// held came or went since meet looked.
+	changed, turned bool
 }
 
 // prepare finds the order in which responses are looked up. It needs the responses
@@ -39,8 +40,18 @@ func (r *relation) prepare() {
 	}
 	slices.SortStableFunc(a.byKind, func(i, j int32) int { return int(r.responses[i].kind - r.responses[j].kind) })
 	a.byKind = slices.Clip(a.byKind)
+	rows := 0
 	for _, i := range a.byKind {
 		a.first[r.responses[i].kind+1]++
+		rows += len(r.responses[i].after)
+	}
+	// What is read together lies side by side.
+	all := make([]narrow, 0, rows)
+	for _, i := range a.byKind {
+		x := &r.responses[i]
+		from := len(all)
+		all = append(all, x.after...)
+		x.after = slices.Clip(all[from:])
 	}
 	for k := range kinds {
 		a.first[k+1] += a.first[k]
@@ -51,31 +62,27 @@ func (r *relation) prepare() {
 	r.answering = a
 }
 
-// respond takes in which switches changed since the last row, and finds what those
-// before this row make of the residuals. It tells whether one changed.
-func (r *relation) respond(at, interval int64) (changed bool) {
-	for s, p := range r.switches {
-		was := r.positions[s]
-		if p.value == was || !p.has {
-			continue
-		}
-		switch {
-		case p.value > was:
-			r.switched(2*s+1, at)
-			changed = true
-		case p.value < was:
-			r.switched(2*s, at)
-			changed = true
-		}
-		r.positions[s] = p.value
-		if r.heeded[s] {
-			// Its states are those of learning, which has seen both: they stay what
-			// they are.
-			down, up := r.stays(2*s), r.stays(2*s+1)
-			r.turned = r.turned || down != r.held[2*s] || up != r.held[2*s+1]
-			r.held[2*s], r.held[2*s+1] = down, up
-		}
+// turn takes in that, up to the row at a time, a switch went up or down, or came to be
+// known.
+func (r *relation) turn(s int32, t swing, at int64) {
+	switch t {
+	case swingUp:
+		r.switched(2*s+1, at)
+	case swingDown:
+		r.switched(2*s, at)
 	}
+	if r.heeded[s] {
+		// Its states are those of learning, which has seen both: they stay what they are.
+		down, up := r.stays(int(2*s)), r.stays(int(2*s+1))
+		r.turned = r.turned || down != r.held[2*s] || up != r.held[2*s+1]
+		r.held[2*s], r.held[2*s+1] = down, up
+	}
+}
+
+// respond finds what the switches before a row make of the residuals. It tells
+// whether one changed since the last row.
+func (r *relation) respond(at, interval int64) (changed bool) {
+	changed, r.changed = r.changed, false
 	if changed && r.turned {
 		r.meet()
 		r.turned = false
@@ -111,10 +118,10 @@ func (r *relation) respond(at, interval int64) (changed bool) {
 }
 
 // switched takes in that a kind of switch was seen.
-func (r *relation) switched(kind int, at int64) {
-	r.since[kind] = at
-	if r.reach[kind] > 0 && !slices.Contains(r.recent, int32(kind)) {
-		r.recent = append(r.recent, int32(kind))
+func (r *relation) switched(kind int32, at int64) {
+	r.since[kind], r.changed = at, true
+	if r.reach[kind] > 0 && !slices.Contains(r.recent, kind) {
+		r.recent = append(r.recent, kind)
 	}
 }
 

@@ -1,7 +1,6 @@
 package process
 
 import (
-	"math"
 	"math/rand/v2"
 	"testing"
 )
@@ -30,11 +29,10 @@ func TestTheResponsesThatAreLookedUpAreThoseThatLookingAtAllFinds(t *testing.T) 
 	random := rand.New(rand.NewPCG(3, 4))
 	const interval, members, switches = int64(1e9), 5, 6
 	for range 50 {
-		r := &relation{members: make([]member, members), positions: make([]float64, switches), since: make([]int64, 2*switches)}
-		for s := range switches {
+		r := &relation{members: make([]member, members), since: make([]int64, 2*switches)}
+		for range switches {
 			p := &point{profile: &profile{nature: natureState, states: []visited{{value: 1}, {value: 0}}, shape: noShape}, rare: noRare}
 			r.switches = append(r.switches, p)
-			r.positions[s] = math.NaN()
 		}
 		for range 40 {
 			x := response{kind: int32(random.IntN(2 * switches)), member: int32(random.IntN(members))}
@@ -49,6 +47,8 @@ func TestTheResponsesThatAreLookedUpAreThoseThatLookingAtAllFinds(t *testing.T) 
 			r.responses = append(r.responses, x)
 		}
 		r.prepare()
+		relations := []*relation{r}
+		b := newBoard(relations)
 		at, said := int64(1e15), 0
 		for row := range 400 {
 			at += interval
@@ -59,6 +59,7 @@ func TestTheResponsesThatAreLookedUpAreThoseThatLookingAtAllFinds(t *testing.T) 
 					p.value = float64(random.IntN(2))
 				}
 			}
+			b.look(relations, at)
 			r.respond(at, interval)
 			for j, want := range r.plainly(at, interval) {
 				if got := r.members[j].after; got != want && (got.width > 1 || want.width > 1) {

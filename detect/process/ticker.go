@@ -31,7 +31,9 @@ type ticker struct {
 	sequence  int64
 	history   history
 	relations []*relation
-	rules     []*rule
+	// board is there once rows are judged.
+	board *board
+	rules []*rule
 	// away are those of its points that explain others of slower paces. invited
 	// holds, while learning, which points of faster paces were asked to explain its
 	// own, and whether there was room.
@@ -276,6 +278,10 @@ func (e *Engine) closeRow(t *ticker) {
 		}
 		return
 	}
+	if t.board == nil {
+		t.board = newBoard(t.relations)
+	}
+	t.board.look(t.relations, t.start)
 	for _, r := range t.relations {
 		e.stats.Rows++
 		e.judgeRow(r, t)
