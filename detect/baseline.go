@@ -240,6 +240,12 @@ func LoadBaseline(r io.Reader) (*Baseline, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read baseline: %w", err)
 	}
+	return ParseBaseline(data)
+}
+
+// ParseBaseline is LoadBaseline of a file that has been read. The sections of what it
+// returns are parts of data, and nothing else is.
+func ParseBaseline(data []byte) (*Baseline, error) {
 	b := new(Baseline)
 	if err := b.parse(data); err != nil {
 		return nil, fmt.Errorf("read baseline: %w", err)

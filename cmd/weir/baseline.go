@@ -12,16 +12,36 @@ import (
 )
 
 func readBaseline(path string) (*detect.Baseline, error) {
+	b, _, err := readBaselineOf(path, func(*os.File) (*document, error) { return nil, nil })
+	return b, err
+}
+
+// readNormal reads a baseline for a pipeline. Its sections are parts of the
+// document, if that is not nil, for as long as it is there.
+func readNormal(path string) (*detect.Baseline, *document, error) {
+	return readBaselineOf(path, readDocument)
+}
+
+func readBaselineOf(path string, whole func(*os.File) (*document, error)) (*detect.Baseline, *document, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, usage(fmt.Errorf("read baseline %s: %w", path, reason(err)))
+		return nil, nil, usage(fmt.Errorf("read baseline %s: %w", path, reason(err)))
 	}
 	defer f.Close()
-	b, err := detect.LoadBaseline(f)
-	if err != nil {
-		return nil, usage(fmt.Errorf("read baseline %s: %s", path, strings.TrimPrefix(err.Error(), "read baseline: ")))
+	t, err := whole(f)
+	var b *detect.Baseline
+	switch {
+	case err != nil:
+	case t != nil:
+		b, err = detect.ParseBaseline(t.data)
+	default:
+		b, err = detect.LoadBaseline(f)
 	}
-	return b, nil
+	if err != nil {
+		t.close()
+		return nil, nil, usage(fmt.Errorf("read baseline %s: %s", path, strings.TrimPrefix(err.Error(), "read baseline: ")))
+	}
+	return b, t, nil
 }
 
 // saveBaseline saves what was learned so far.

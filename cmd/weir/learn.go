@@ -41,7 +41,7 @@ you trust the baseline, because what is in it will never be new again.`,
 			}
 			options.schedule = detect.LearnOnly()
 			if onto != "" {
-				if options.baseline, err = readBaseline(onto); err != nil {
+				if options.baseline, options.doc, err = readNormal(onto); err != nil {
 					return err
 				}
 			}

@@ -68,7 +68,7 @@ type pipeline struct {
 	findings  []detect.Finding
 	buf       []byte
 	summary   summary
-	learned   held // the process section of the baseline it began with
+	learned   *held // the process section of the baseline it began with
 	garbage   garbage
 	forgotten bool            // it had one, and did not keep it
 	later     json.RawMessage // what was learned later, if there is no process model
@@ -79,6 +79,9 @@ type pipelineOptions struct {
 	settings detect.Settings
 	schedule *detect.Schedule
 	baseline *detect.Baseline
+	// doc is what the sections of baseline are in, if it is not nil. The pipeline ends
+	// it.
+	doc *document
 	// unsaved tells that nobody will save a baseline of the pipeline.
 	unsaved bool
 	rules   *rules.Set
@@ -133,14 +136,16 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 	var sections []json.RawMessage
 	o.baseline, sections = o.baseline.Without(processSection, tagsSection, laterSection)
 	// No function below may hold o, which has the whole baseline.
-	keep, schedule := !o.unsaved, o.schedule
+	keep, schedule, doc := !o.unsaved, o.schedule, o.doc
+	defer doc.close()
 	section, later := sections[0], sections[2]
+	doc.only(section, later, sections[1])
 	loaded := make(chan error, 1)
-	go func() { loaded <- p.loadProcess(section, later, keep) }() // it takes as long as all the rest
+	go func() { loaded <- p.loadProcess(section, later, doc, keep) }() // it takes as long as all the rest
 	if sections[1] != nil {
 		learned, err := tags.FromSection(sections[1])
 		if err != nil {
-			return nil, err
+			return nil, errors.Join(err, <-loaded)
 		}
 		p.tags = o.tags.Merge(learned).Packed()
 	}
@@ -188,7 +193,7 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 
 // loadProcess makes the process model from its section of a baseline, if there
 // is one, and may keep that for the next baseline.
-func (p *pipeline) loadProcess(section, later json.RawMessage, keep bool) (err error) {
+func (p *pipeline) loadProcess(section, later json.RawMessage, t *document, keep bool) (err error) {
 	if section == nil {
 		return nil
 	}
@@ -197,15 +202,22 @@ func (p *pipeline) loadProcess(section, later json.RawMessage, keep bool) (err e
 		p.garbage.tighten()
 	}
 	held := make(chan error, 1)
+	trail := t.behind(section, 1)
+	if keep {
+		trail = t.behind(section, 2)
+	}
 	go func() {
 		var err error
 		if keep {
-			p.learned, err = hold(section)
+			p.learned, err = hold(section, func(octets int) { trail.upTo(1, octets) })
 		}
 		held <- err
 	}()
 	if p.process != nil {
-		err = p.process.Load(section)
+		err = p.process.LoadOnce(section, func(octets int) {
+			trail.upTo(0, octets)
+			p.garbage.load(t.left())
+		})
 	}
 	switch {
 	case later == nil || err != nil:
@@ -376,7 +388,7 @@ func (p *pipeline) baseline() (*detect.Baseline, error) {
 	switch {
 	case p.forgotten:
 		return nil, errors.New("save the process model: what was loaded was not kept")
-	case p.learned.length > 0:
+	case p.learned != nil:
 		if sections[processSection], err = p.learned.section(); err != nil {
 			return nil, err
 		}

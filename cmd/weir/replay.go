@@ -126,7 +126,7 @@ func (f *replayFlags) normal(o *pipelineOptions) (err error) {
 	case f.baseline != "" && f.learn > 0:
 		return usage(errors.New("--baseline and --learn are both given; normal comes from the one or the other"))
 	case f.baseline != "":
-		if o.baseline, err = readBaseline(f.baseline); err != nil {
+		if o.baseline, o.doc, err = readNormal(f.baseline); err != nil {
 			return err
 		}
 		o.schedule = detect.WatchOnly()

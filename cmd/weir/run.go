@@ -92,10 +92,10 @@ func openSensor(cmd *cobra.Command, c *config) (*sensor, error) {
 		if err := checkPlace(c.Learn.Baseline); err != nil {
 			return nil, err
 		}
-		b, err := readBaseline(c.Learn.Baseline)
+		b, t, err := readNormal(c.Learn.Baseline)
 		switch {
 		case err == nil:
-			options.baseline, options.schedule = b, detect.WatchOnly()
+			options.baseline, options.doc, options.schedule = b, t, detect.WatchOnly()
 			log.Info("watching by the baseline", "file", c.Learn.Baseline, "links", len(b.Links))
 		case !errors.Is(err, fs.ErrNotExist):
 			return nil, err

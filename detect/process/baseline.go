@@ -314,14 +314,18 @@ func (t *ticker) save(e *Engine, places map[*point]int) savedPace {
 }
 
 // Load takes over what Save wrote, and begins to watch. The Engine must be new.
-func (e *Engine) Load(section json.RawMessage) error {
+func (e *Engine) Load(section json.RawMessage) error { return e.LoadOnce(section, nil) }
+
+// LoadOnce is Load for a large section: upTo is told now and then up to which octet
+// the section has been read for good, so that its memory can be used again.
+func (e *Engine) LoadOnce(section json.RawMessage, upTo func(octets int)) error {
 	if len(e.order) > 0 {
 		return fmt.Errorf("load the process models: the engine has already seen samples")
 	}
 	fresh := NewEngine(e.settings)
 	fresh.watching = true
 	l := loader{engine: fresh}
-	if err := readSection(section, l.restore, l.restorePace); err != nil {
+	if err := readSection(section, upTo, l.restore, l.restorePace); err != nil {
 		return fmt.Errorf("load the process models: %w", err)
 	}
 	if err := l.connect(); err != nil {
@@ -340,11 +344,11 @@ func (e *Engine) Load(section json.RawMessage) error {
 }
 
 // readSection reads a section of any version (see decode).
-func readSection(section json.RawMessage, point func(*savedPoint) error, pace func(*savedPace) error) error {
+func readSection(section json.RawMessage, upTo func(int), point func(*savedPoint) error, pace func(*savedPace) error) error {
 	if sectionVersion(section) == 1 {
 		return readFirst(json.NewDecoder(bytes.NewReader(section)), point, pace)
 	}
-	return decode(section, point, pace)
+	return decode(section, upTo, point, pace)
 }
 
 // readFirst reads a section of version 1, point by point, so that a large one is

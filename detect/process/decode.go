@@ -1,15 +1,10 @@
 package process
 
 import (
-	"bytes"
-	"encoding/base64"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 )
 
 // decoder reads the section of a baseline file. It reads numbers and keys where
@@ -19,16 +14,29 @@ type decoder struct {
 	data []byte
 	at   int
 	err  error
+	// read, if set, is told up to where data has been read for good.
+	read func(upTo int)
+	// What weights are made of.
+	raw    []byte
+	floats slab[float32]
+}
+
+// past tells that what was read up to here will not be looked at again.
+func (d *decoder) past() {
+	if d.read != nil && d.err == nil {
+		d.read(d.at)
+	}
 }
 
 // decode reads a section: each point in order, then each pace. The point, and
-// what it refers to, may be kept only until the function returns.
-func decode(section []byte, point func(*savedPoint) error, pace func(*savedPace) error) error {
-	d := &decoder{data: section}
+// what it refers to, may be kept only until the function returns. upTo, which may
+// be nil, is told up to where the section has been read for good.
+func decode(section []byte, upTo func(int), point func(*savedPoint) error, pace func(*savedPace) error) error {
+	d := &decoder{data: section, read: upTo}
 	paces := -1
 	known := false
-	d.object(func(key string) {
-		switch key {
+	d.object(func(key []byte) {
+		switch string(key) {
 		case "version":
 			known = true
 			if v := d.signed(); (v < 2 || v > version) && d.err == nil {
@@ -36,7 +44,12 @@ func decode(section []byte, point func(*savedPoint) error, pace func(*savedPace)
 			}
 		case "tables":
 			var t tableReader
-			d.array(func(i int) { d.within("table %d", i, func() { d.table(&t, point) }) })
+			d.array(func(i int) {
+				d.within("table %d", i, func() { d.table(&t, point) })
+				if paces < 0 { // no need to go back
+					d.past()
+				}
+			})
 		case "paces":
 			// Points are named by their places, so they have to be there.
 			paces = d.at
@@ -65,8 +78,8 @@ func decode(section []byte, point func(*savedPoint) error, pace func(*savedPace)
 // sectionVersion finds the version of a section. Sections begin with it.
 func sectionVersion(section []byte) (version int64) {
 	d := &decoder{data: section}
-	d.object(func(key string) {
-		if key != "version" {
+	d.object(func(key []byte) {
+		if string(key) != "version" {
 			d.skip()
 			return
 		}
@@ -97,8 +110,8 @@ func (d *decoder) table(t *tableReader, take func(*savedPoint) error) {
 	t.runs, t.values = t.runs[:0], t.values[:0]
 	n := 0
 	common.Low, common.High = math.Inf(-1), math.Inf(1)
-	d.object(func(key string) {
-		switch key {
+	d.object(func(key []byte) {
+		switch string(key) {
 		case "device":
 			d.fail(common.Device.UnmarshalText([]byte(d.string())))
 		case "proto":
@@ -178,8 +191,8 @@ func (s *savedPoint) reset(common *savedPoint) {
 
 // shared reads what points of a table may have in common. It tells whether the
 // key is one of that.
-func (d *decoder) shared(s *savedPoint, key string) bool {
-	switch key {
+func (d *decoder) shared(s *savedPoint, key []byte) bool {
+	switch string(key) {
 	case "type":
 		s.Type = d.string()
 	case "n":
@@ -202,8 +215,8 @@ func (d *decoder) shared(s *savedPoint, key string) bool {
 }
 
 func (d *decoder) point(s *savedPoint) {
-	d.object(func(key string) {
-		switch key {
+	d.object(func(key []byte) {
+		switch string(key) {
 		case "index":
 			s.Index = uint32(d.unsigned(math.MaxUint32))
 		case "name":
@@ -282,475 +295,4 @@ func (d *decoder) pair() (out [2]float64) {
 		}
 	})
 	return out
-}
-
-func (d *decoder) pace() savedPace {
-	var s savedPace
-	d.object(func(key string) {
-		switch key {
-		case "interval":
-			s.Interval = d.signed()
-		case "points":
-			s.Points = d.places()
-		case "relations":
-			s.unread = &decoder{data: d.data, at: d.at}
-			d.skip()
-		case "rules":
-			d.value(&s.Rules)
-		default:
-			d.skip()
-		}
-	})
-	return s
-}
-
-// each calls f with each relation, and reads them one by one if they are unread.
-// What f is given it may keep.
-func (s *savedPace) each(f func(*savedRelation) error) error {
-	for i := range s.Relations {
-		if err := f(&s.Relations[i]); err != nil {
-			return err
-		}
-	}
-	if s.unread == nil {
-		return nil
-	}
-	d := *s.unread // so that it may be called again
-	d.array(func(int) {
-		if r := d.relation(); d.err == nil {
-			d.fail(f(&r))
-		}
-	})
-	return d.err
-}
-
-func (d *decoder) relation() savedRelation {
-	var s savedRelation
-	var members []savedMember
-	var switches []int
-	var factor []float32
-	d.rest(&s, func(key string) bool {
-		switch key {
-		case "members":
-			d.array(func(int) {
-				var m savedMember
-				var weights, tied, usual []float32
-				d.rest(&m, func(key string) bool {
-					switch key {
-					case "weights":
-						weights = d.weights()
-					case "tied":
-						tied = d.weights()
-					case "usual":
-						usual = d.weights()
-					default:
-						return false
-					}
-					return true
-				})
-				m.Weights, m.Tied, m.Usual = weights, tied, usual
-				members = append(members, m)
-			})
-		case "switches":
-			switches = d.places()
-		case "factor":
-			factor = d.weights()
-		default:
-			return false
-		}
-		return true
-	})
-	s.Members, s.Switches, s.Factor = members, switches, factor
-	return s
-}
-
-// rest reads an object: the keys that take reads, and all others into v as
-// encoding/json does.
-func (d *decoder) rest(v any, take func(key string) bool) {
-	text := append(make([]byte, 0, 256), '{')
-	d.object(func(key string) {
-		if take(key) {
-			return
-		}
-		if len(text) > 1 {
-			text = append(text, ',')
-		}
-		text = strconv.AppendQuote(text, key)
-		text = append(append(text, ':'), d.skip()...)
-	})
-	if text = append(text, '}'); d.err == nil {
-		d.fail(json.Unmarshal(text, v))
-	}
-}
-
-// weights reads what encoder.weights wrote.
-func (d *decoder) weights() []float32 {
-	raw, err := base64.RawStdEncoding.DecodeString(d.string())
-	if err == nil && len(raw)%4 != 0 {
-		err = fmt.Errorf("%d octets of weights are no whole number of them", len(raw))
-	}
-	if d.fail(err); d.err != nil {
-		return nil
-	}
-	out := make([]float32, len(raw)/4)
-	for i := range out {
-		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
-		if v := float64(out[i]); math.IsNaN(v) || math.IsInf(v, 0) {
-			d.fail(errors.New("a weight is no number"))
-		}
-	}
-	return out
-}
-
-// maxPlaces bounds what runs of places can grow to.
-const maxPlaces = 4_000_000
-
-// places reads what encoder.places wrote.
-func (d *decoder) places() []int {
-	var out []int
-	d.array(func(int) {
-		if d.peek() != '[' {
-			out = append(out, int(d.unsigned(math.MaxInt32)))
-			return
-		}
-		var run [2]int
-		d.array(func(i int) {
-			v := int(d.unsigned(math.MaxInt32))
-			if i < len(run) {
-				run[i] = v
-			}
-		})
-		if run[1] > maxPlaces-len(out) {
-			d.fail(fmt.Errorf("more than %d places", maxPlaces))
-			return
-		}
-		out = slices.Grow(out, run[1])
-		for i := range run[1] {
-			out = append(out, run[0]+i)
-		}
-	})
-	return out
-}
-
-// What follows reads JSON.
-
-func (d *decoder) fail(err error) {
-	if d.err == nil {
-		d.err = err
-	}
-}
-
-// within says in an error where it was.
-func (d *decoder) within(format string, i int, f func()) {
-	if f(); d.err != nil {
-		d.err = fmt.Errorf(format+": %w", i, d.err)
-	}
-}
-
-func (d *decoder) unexpected(want string) {
-	if d.err != nil {
-		return
-	}
-	if d.at >= len(d.data) {
-		d.err = fmt.Errorf("the section ends where %s should be", want)
-		return
-	}
-	d.err = fmt.Errorf("octet %d: %q where %s should be", d.at, d.data[d.at], want)
-}
-
-// peek is the next octet that is no space, 0 at the end or after an error.
-func (d *decoder) peek() byte {
-	if d.err != nil {
-		return 0
-	}
-	for d.at < len(d.data) {
-		c := d.data[d.at]
-		if c > ' ' {
-			return c
-		}
-		d.at++
-	}
-	return 0
-}
-
-func (d *decoder) expect(c byte) bool {
-	if d.peek() != c {
-		d.unexpected(fmt.Sprintf("%q", c))
-		return false
-	}
-	d.at++
-	return true
-}
-
-// end makes sure that nothing follows.
-func (d *decoder) end() {
-	if c := d.peek(); d.err == nil && (c != 0 || d.at < len(d.data)) {
-		d.unexpected("the end")
-	}
-}
-
-// null reads a null, if there is one.
-func (d *decoder) null() bool {
-	if d.peek() == 'n' && bytes.HasPrefix(d.data[d.at:], []byte("null")) {
-		d.at += 4
-		return true
-	}
-	return false
-}
-
-// object reads an object; f reads the value of each key.
-func (d *decoder) object(f func(key string)) {
-	if !d.expect('{') {
-		return
-	}
-	if d.peek() == '}' {
-		d.at++
-		return
-	}
-	for d.err == nil {
-		key := d.string()
-		if !d.expect(':') {
-			return
-		}
-		if f(key); d.peek() != ',' {
-			break
-		}
-		d.at++
-	}
-	if d.err == nil {
-		d.expect('}')
-	}
-}
-
-// array reads a list; f reads each element. null is an empty one.
-func (d *decoder) array(f func(i int)) {
-	if d.null() || !d.expect('[') {
-		return
-	}
-	if d.peek() == ']' {
-		d.at++
-		return
-	}
-	for i := 0; d.err == nil; i++ {
-		if f(i); d.peek() != ',' {
-			break
-		}
-		d.at++
-	}
-	if d.err == nil {
-		d.expect(']')
-	}
-}
-
-// string reads a string. Words that come with every point are not made anew.
-func (d *decoder) string() string {
-	if !d.expect('"') {
-		return ""
-	}
-	from := d.at
-	for d.at < len(d.data) {
-		switch c := d.data[d.at]; {
-		case c == '"':
-			d.at++
-			return intern(d.data[from : d.at-1])
-		case c == '\\' || c < ' ' || c >= 0x80:
-			return d.quoted(from - 1)
-		}
-		d.at++
-	}
-	d.unexpected(`'"'`)
-	return ""
-}
-
-// quoted reads a string from its quotation mark on, with all that may be in one.
-func (d *decoder) quoted(from int) string {
-	d.at = from
-	raw := d.skip()
-	var s string
-	if d.err == nil {
-		d.fail(json.Unmarshal(raw, &s))
-	}
-	return s
-}
-
-// frequent are the strings that nearly all strings of a section are.
-var frequent = func() map[string]string {
-	m := make(map[string]string)
-	for _, w := range []string{
-		"index", "nature", "states", "visits", "transitions", "dwell", "seen", "low", "high", "center", "spread", "pace", "drift", "step", "grain", "rest",
-		"noise", "replay", "commands", "digits", "type", "n", "seconds", "interval", "regular", "flags", "surprise", "name", "constants", "points",
-		"device", "proto", "unit", "kind", "modbus", "dnp3", "uint16", "int16", "bits16", "counter16", "float32 ABCD", "float32 CDAB",
-		"point", "mean", "drifting", "scale", "lean", "bias", "limits", "clips", "weights",
-	} {
-		m[w] = w
-	}
-	return m
-}()
-
-func intern(b []byte) string {
-	if w, ok := frequent[string(b)]; ok {
-		return w
-	}
-	return string(b)
-}
-
-func (d *decoder) boolean() bool {
-	d.peek()
-	switch {
-	case d.err != nil:
-	case bytes.HasPrefix(d.data[d.at:], []byte("true")):
-		d.at += 4
-		return true
-	case bytes.HasPrefix(d.data[d.at:], []byte("false")):
-		d.at += 5
-	default:
-		d.unexpected("true or false")
-	}
-	return false
-}
-
-// digits10 are as many decimal digits as a number of 64 bits surely holds.
-const digits10 = 19
-
-// whole reads decimal digits, at most 19; it tells whether there were any, and
-// nothing but them.
-func (d *decoder) whole() (v uint64, ok bool) {
-	from := d.at
-	for d.at < len(d.data) && d.at-from <= digits10 {
-		c := d.data[d.at] - '0'
-		if c > 9 {
-			return v, d.at > from && (d.data[d.at]|0x20 != 'e' && d.data[d.at] != '.')
-		}
-		v = v*10 + uint64(c)
-		d.at++
-	}
-	return v, d.at > from && d.at-from <= digits10
-}
-
-// unsigned reads a whole number from 0 to most.
-func (d *decoder) unsigned(most uint64) uint64 {
-	d.peek()
-	if d.err != nil {
-		return 0
-	}
-	from := d.at
-	v, ok := d.whole()
-	if !ok {
-		d.at = from
-		var err error
-		if v, err = strconv.ParseUint(string(d.literal()), 10, 64); err != nil {
-			d.fail(fmt.Errorf("octet %d: %w", from, err))
-			return 0
-		}
-	}
-	if v > most {
-		d.fail(fmt.Errorf("octet %d: %d is more than %d", from, v, most))
-		return 0
-	}
-	return v
-}
-
-// signed reads a whole number.
-func (d *decoder) signed() int64 {
-	d.peek()
-	if d.err != nil {
-		return 0
-	}
-	from := d.at
-	v, err := strconv.ParseInt(string(d.literal()), 10, 64)
-	if err != nil {
-		d.fail(fmt.Errorf("octet %d: %w", from, err))
-	}
-	return v
-}
-
-// number reads a number. Whole ones of up to 15 digits are exact without
-// strconv.
-func (d *decoder) number() float64 {
-	d.peek()
-	if d.err != nil {
-		return 0
-	}
-	from := d.at
-	if v, ok := d.whole(); ok && d.at-from <= 15 {
-		return float64(v)
-	}
-	d.at = from
-	v, err := strconv.ParseFloat(string(d.literal()), 64)
-	if err != nil || math.IsInf(v, 0) {
-		d.fail(fmt.Errorf("octet %d: this is no number that a binary64 holds", from))
-		return 0
-	}
-	return v
-}
-
-// literal is the number at this place, whatever it is worth.
-func (d *decoder) literal() []byte {
-	from := d.at
-	for d.at < len(d.data) {
-		if c := d.data[d.at]; (c < '0' || c > '9') && c != '-' && c != '+' && c != '.' && c != 'e' && c != 'E' {
-			break
-		}
-		d.at++
-	}
-	return d.data[from:d.at]
-}
-
-// value reads any value as encoding/json does.
-func (d *decoder) value(v any) {
-	if raw := d.skip(); d.err == nil {
-		d.fail(json.Unmarshal(raw, v))
-	}
-}
-
-// skip returns the next value as it stands.
-func (d *decoder) skip() []byte {
-	d.peek()
-	from, depth := d.at, 0
-	for d.err == nil && d.at < len(d.data) {
-		switch c := d.data[d.at]; c {
-		case '"':
-			d.at++
-			// Most of what is skipped are long strings without escapes.
-			if n := bytes.IndexByte(d.data[d.at:], '"'); n >= 0 && bytes.IndexByte(d.data[d.at:d.at+n], '\\') < 0 {
-				d.at += n
-				break
-			}
-			for ; d.at < len(d.data) && d.data[d.at] != '"'; d.at++ {
-				if d.data[d.at] == '\\' {
-					d.at++
-				}
-			}
-		case '[', '{':
-			depth++
-		case ']', '}', ',', ':':
-			if depth == 0 {
-				return d.bare(from)
-			}
-			if c == ']' || c == '}' {
-				depth--
-			}
-		}
-		d.at++
-		if depth == 0 && d.at <= len(d.data) {
-			switch d.data[d.at-1] {
-			case '"', ']', '}':
-				return d.data[from:d.at]
-			}
-		}
-	}
-	if d.err == nil && depth == 0 && d.at == len(d.data) {
-		return d.bare(from)
-	}
-	d.unexpected("a value")
-	return nil
-}
-
-// bare is a value without brackets that ends here.
-func (d *decoder) bare(from int) []byte {
-	raw := bytes.TrimSpace(d.data[from:d.at])
-	if len(raw) == 0 {
-		d.unexpected("a value")
-	}
-	return raw
 }

@@ -74,7 +74,7 @@ func TestWeightsAndPlacesAreReadAsTheyWereWritten(t *testing.T) {
 	d := decoder{data: append(append([]byte{'['}, bytes.Replace(w.dst, []byte(`"weights":`), nil, 1)...), ']')}
 	d.array(func(i int) {
 		if i == 0 {
-			if got := d.places(); len(got) != len(places) || got[3] != 8 || got[6] != 40 || got[9] != 5 {
+			if got := d.places(nil); len(got) != len(places) || got[3] != 8 || got[6] != 40 || got[9] != 5 {
 				t.Errorf("places %v became %v", places, got)
 			}
 			return

@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"io"
+	"maps"
 	"math"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/weir-ics/weir/detect"
@@ -94,16 +96,10 @@ func FuzzLoad(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add([]byte(saved))
-	saved, err = stationAfter(9).engine.Save()
-	if err != nil {
-		f.Fatal(err)
+	sections := richSections(f)
+	for _, name := range slices.Sorted(maps.Keys(sections)) {
+		f.Add([]byte(sections[name]))
 	}
-	f.Add([]byte(saved))
-	saved, err = worksAfter(9).engine.Save()
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add([]byte(saved))
 	f.Add([]byte(`{"version":2,"tables":[{"device":"10.0.0.1","proto":"modbus","unit":1,"kind":"coil","n":9,"interval":1000000000,"regular":true,"points":[{"index":5,"nature":"constant","since":1000000000000000000,"states":[1],"visits":[1]}]}]}`))
 	f.Add([]byte(`{"version":2,"tables":[{"device":"10.0.0.1","proto":"modbus","unit":1,"kind":"coil","n":9,"flags":[1],"interval":1000000000,"regular":true,"constants":[[0,1,0],[7,1e3]],"points":[{"index":5,"name":"a\"b","nature":"state","states":[0,1],"visits":[3,4],"transitions":1,"dwell":[1,2]}]}],"paces":[{"interval":1000000000,"points":[[0,4]]}]}`))
 	f.Fuzz(func(t *testing.T, section []byte) {

@@ -120,7 +120,7 @@ func (e *Engine) LoadLater(section json.RawMessage) error {
 		return fmt.Errorf("load what was learned later: nothing was learned before")
 	}
 	l := loader{engine: e}
-	err := readSection(section, func(s *savedPoint) error {
+	err := readSection(section, nil, func(s *savedPoint) error {
 		if s.Since <= 0 {
 			return fmt.Errorf("%s was not learned later", s.id())
 		}

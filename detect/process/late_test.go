@@ -29,7 +29,7 @@ const (
 
 var addedNames = []string{"NEW_LEVEL", "NEW_SWITCH", "NEW_NUMBER"}
 
-func extended(t *testing.T, s Settings) *extension {
+func extended(t testing.TB, s Settings) *extension {
 	x := &extension{scene: newScene(s)}
 	x.run(3600)
 	x.engine.Watch(x.t)

@@ -101,7 +101,7 @@ func read(section json.RawMessage) (*baseline, error) {
 		return nil, err
 	}
 	b := new(baseline)
-	return b, readSection(section, func(s *savedPoint) error {
+	return b, readSection(section, nil, func(s *savedPoint) error {
 		own := *s
 		own.States, own.Visits, own.Dwell = slices.Clone(s.States), slices.Clone(s.Visits), slices.Clone(s.Dwell)
 		b.Points = append(b.Points, own)
@@ -112,7 +112,7 @@ func read(section json.RawMessage) (*baseline, error) {
 		b.Tickers = append(b.Tickers, own)
 		return s.each(func(r *savedRelation) error {
 			t := &b.Tickers[len(b.Tickers)-1]
-			t.Relations = append(t.Relations, *r)
+			t.Relations = append(t.Relations, r.clone())
 			return nil
 		})
 	})

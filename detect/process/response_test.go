@@ -9,7 +9,7 @@ import (
 
 // surging is a scene whose pressure rises for three polls after the pump starts, by
 // a number that is never the same, and that has learned for so many starts.
-func surging(t *testing.T, starts int) *scene {
+func surging(t testing.TB, starts int) *scene {
 	t.Helper()
 	x := newScene(Settings{})
 	x.surge()

@@ -18,7 +18,7 @@ type twoPumps struct {
 	off float64
 }
 
-func newTwoPumps(t *testing.T) *twoPumps {
+func newTwoPumps(t testing.TB) *twoPumps {
 	t.Helper()
 	x := &twoPumps{scene: newScene(Settings{})}
 	x.series[energy].Kind = protocols.KindCoil
