@@ -3,8 +3,6 @@ package process
 import (
 	"fmt"
 	"math"
-
-	"gonum.org/v1/gonum/mat"
 )
 
 // anchor predicts a member from the others alone, without its own past. With its
@@ -35,27 +33,26 @@ const enoughForAnchor = 500
 
 // anchorWeights takes from the inverse of the Gram matrix the weights of member j
 // on all that is not its own past: the inverse is reduced by the rows of what is
-// left out (its Schur complement).
-func anchorWeights(inverse *mat.SymDense, j, d int, weights []float64) bool {
-	var own [lags]int
-	for l := range own {
-		own[l] = (l+1)*d + j
-	}
-	a, b, c := inverse.At(own[0], own[0]), inverse.At(own[0], own[1]), inverse.At(own[1], own[1])
+// left out (its Schur complement). These are lags = 2; all of the inverse is given.
+func anchorWeights(inverse []float64, j, d int, weights []float64) bool {
+	f := len(weights)
+	row := func(i int) []float64 { return inverse[i*f : (i+1)*f] }
+	now, first, second := row(j), row(d+j), row(2*d+j)
+	a, b, c := first[d+j], first[2*d+j], second[2*d+j]
 	det := a*c - b*b
 	if !(det > 0) {
 		return false
 	}
-	u, v := inverse.At(own[0], j), inverse.At(own[1], j)
+	u, v := now[d+j], now[2*d+j]
 	p, q := (c*u-b*v)/det, (a*v-b*u)/det
-	pivot := inverse.At(j, j) - p*u - q*v
+	pivot := now[j] - p*u - q*v
 	if !(pivot > 0) {
 		return false
 	}
 	for i := range weights {
-		weights[i] = -(inverse.At(i, j) - p*inverse.At(i, own[0]) - q*inverse.At(i, own[1])) / pivot
+		weights[i] = -(now[i] - p*first[i] - q*second[i]) / pivot
 	}
-	weights[j], weights[own[0]], weights[own[1]] = 0, 0, 0
+	weights[j], weights[d+j], weights[2*d+j] = 0, 0, 0
 	return true
 }
 

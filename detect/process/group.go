@@ -46,36 +46,8 @@ func (e *Engine) groupsOf(t *ticker, alone bool) [][]*point {
 	for i, p := range members {
 		sketches[i] = sketchOf(&t.history, int(p.column))
 	}
-	type pair struct {
-		like int
-		a, b int32
-	}
-	const neighbours = 8
-	var pairs []pair
-	for i := range members {
-		var best [neighbours]pair
-		for j := range members {
-			if i == j {
-				continue
-			}
-			l := sketches[i].like(&sketches[j])
-			if l <= best[neighbours-1].like {
-				continue
-			}
-			k := neighbours - 1
-			for k > 0 && best[k-1].like < l {
-				best[k] = best[k-1]
-				k--
-			}
-			best[k] = pair{l, int32(i), int32(j)}
-		}
-		for _, b := range best {
-			if b.like > 0 {
-				pairs = append(pairs, b)
-			}
-		}
-	}
-	slices.SortStableFunc(pairs, func(x, y pair) int { return y.like - x.like })
+	pairs := nearest(sketches)
+	slices.SortStableFunc(pairs, func(x, y likeness) int { return y.like - x.like })
 	root := make([]int32, len(members))
 	count := make([]int, len(members))
 	for i := range root {
@@ -114,6 +86,59 @@ func (e *Engine) groupsOf(t *ticker, alone bool) [][]*point {
 	return slices.DeleteFunc(groups, func(g []*point) bool { return len(g) < least })
 }
 
+// likeness is how much two points move together.
+type likeness struct {
+	like int
+	a, b int32
+}
+
+// neighbours is with how many others a point may be joined.
+const neighbours = 8
+
+// nearest finds for each sketch those that are most like it, the earlier ones of
+// equals. Each pair is compared once. It is done in tiles, which stay in the
+// processor's nearest memory; in whatever tile, the others are met in their order.
+func nearest(sketches []sketch) []likeness {
+	const tile = 256
+	n := len(sketches)
+	best := make([][neighbours]likeness, n)
+	for first := 0; first < n; first += tile {
+		for second := first; second < n; second += tile {
+			for i := first; i < min(first+tile, n); i++ {
+				s := &sketches[i]
+				for j := max(second, i+1); j < min(second+tile, n); j++ {
+					l := s.like(&sketches[j])
+					if l > best[i][neighbours-1].like {
+						insert(&best[i], likeness{l, int32(i), int32(j)})
+					}
+					if l > best[j][neighbours-1].like {
+						insert(&best[j], likeness{l, int32(j), int32(i)})
+					}
+				}
+			}
+		}
+	}
+	var pairs []likeness
+	for i := range best {
+		for _, b := range best[i] {
+			if b.like > 0 {
+				pairs = append(pairs, b)
+			}
+		}
+	}
+	return pairs
+}
+
+// insert puts x, which is more than the last, behind those that are as much.
+func insert(best *[neighbours]likeness, x likeness) {
+	k := neighbours - 1
+	for k > 0 && best[k-1].like < x.like {
+		best[k] = best[k-1]
+		k--
+	}
+	best[k] = x
+}
+
 // sketchOf takes the signs of deviations from the mean, and of changes, at
 // moments spread over the history.
 func sketchOf(h *history, i int) sketch {
@@ -145,15 +170,11 @@ func sketchOf(h *history, i int) sketch {
 
 // like is how much two points move together, in either direction.
 func (s *sketch) like(o *sketch) int {
-	level, change := 0, 0
-	for i := range s {
-		d := bits.OnesCount64(s[i] ^ o[i])
-		if i < len(s)/2 {
-			level += d
-		} else {
-			change += d
-		}
-	}
-	apart := func(d int) int { return max(sketchBits/4-d, d-sketchBits/4) }
+	// Written out, because a large site has a billion pairs.
+	level := bits.OnesCount64(s[0]^o[0]) + bits.OnesCount64(s[1]^o[1]) + bits.OnesCount64(s[2]^o[2]) + bits.OnesCount64(s[3]^o[3])
+	change := bits.OnesCount64(s[4]^o[4]) + bits.OnesCount64(s[5]^o[5]) + bits.OnesCount64(s[6]^o[6]) + bits.OnesCount64(s[7]^o[7])
 	return apart(level) + apart(change)
 }
+
+// apart is how far a number of bits that differ, of half a sketch, is from chance.
+func apart(differ int) int { return max(sketchBits/4-differ, differ-sketchBits/4) }

@@ -67,11 +67,10 @@ func (r *relation) fitHabits(h *history, data learned, settled []bool, row float
 // were not fitted, and the weights; nil if the times do not show the season.
 func fitSeason(s season, times []int64, z [][]float64) (residuals, weights [][]float64) {
 	n, d, f := len(times), len(z[0]), s.columns()+1
-	x := make([][]float64, n)
+	x := newMatrix(n, f)
 	for i, at := range times {
-		x[i] = make([]float64, f)
-		s.into(x[i], at)
-		x[i][f-1] = 1
+		s.into(x.row(i), at)
+		x.row(i)[f-1] = 1
 	}
 	residuals, weights = make([][]float64, d), make([][]float64, d)
 	for j := range d {
@@ -82,8 +81,8 @@ func fitSeason(s season, times []int64, z [][]float64) (residuals, weights [][]f
 		if k == folds {
 			lo, hi = 0, 0 // all of it
 		}
-		a := gram(x[:lo], f)
-		a.AddSym(a, gram(x[hi:], f))
+		a := x.gram(0, lo)
+		a.AddSym(a, x.gram(hi, n))
 		var c mat.Cholesky
 		for i := range f {
 			a.SetSym(i, i, a.At(i, i)+1e-3*float64(n))
@@ -96,9 +95,10 @@ func fitSeason(s season, times []int64, z [][]float64) (residuals, weights [][]f
 			if i >= lo && i < hi {
 				continue
 			}
-			for j := range d {
-				for p, v := range x[i] {
-					b.Set(p, j, b.At(p, j)+v*z[i][j])
+			for p, v := range x.row(i) {
+				sums := b.RawRowView(p)
+				for j, z := range z[i] {
+					sums[j] += v * z
 				}
 			}
 		}
@@ -109,7 +109,7 @@ func fitSeason(s season, times []int64, z [][]float64) (residuals, weights [][]f
 		for j := range d {
 			weights[j] = mat.Col(nil, j, &w)
 			for i := lo; i < hi; i++ {
-				residuals[j][i] = z[i][j] - dot(weights[j], x[i])
+				residuals[j][i] = z[i][j] - dot(weights[j], x.row(i))
 			}
 		}
 	}

@@ -2,9 +2,6 @@ package process
 
 import (
 	"math"
-	"slices"
-
-	"gonum.org/v1/gonum/mat"
 )
 
 // relation is a group of points each of which is predicted from the others in
@@ -166,11 +163,6 @@ func (e *Engine) relate(t *ticker, budget float64) {
 	}
 }
 
-// ridges are the penalties that cross-validation chooses from, a row.
-var ridges = [...]float64{1e-5, 1e-3, 1e-1, 1, 10}
-
-const folds = 6
-
 const (
 	// enoughSwitches is how often a state must have changed for what comes with
 	// it to be known.
@@ -178,14 +170,6 @@ const (
 	// unjudged is a threshold that is never reached.
 	unjudged = 1e9
 )
-
-// learned is the matrix of what explains and what is explained.
-type learned struct {
-	x    [][]float64 // rows of explaining values
-	z    [][]float64 // rows of members
-	from []int       // which row of the history each is
-	rows int
-}
 
 // fitRelation fits a relation to the history; l is who of other paces may explain.
 // row is how many false alarms a row each test may give. It returns nil if there is
@@ -326,240 +310,6 @@ func (h *history) whole() []int {
 		}
 	}
 	return from
-}
-
-// design puts the rows together that have the rows before them. visits are the
-// explaining values of guests in each row, nil if there are none.
-func design(r *relation, h *history, z, visits [][]float64) learned {
-	d := len(z)
-	f := r.columns()
-	out := learned{from: h.whole()}
-	rows := make([][]float64, len(h.times))
-	flat := make([]float64, len(h.times)*d)
-	for i := range rows {
-		rows[i] = flat[i*d : (i+1)*d]
-		for j := range z {
-			rows[i][j] = z[j][i]
-		}
-	}
-	for _, i := range out.from {
-		var past [lags][]float64
-		for l := range past {
-			past[l] = rows[i-1-l]
-		}
-		x := make([]float64, f)
-		var visit []float64
-		if visits != nil {
-			visit = visits[i]
-		}
-		explainInto(x, rows[i], &past, visit, r.season, h.times[i])
-		out.x = append(out.x, x)
-		out.z = append(out.z, rows[i])
-	}
-	out.rows = len(out.x)
-	return out
-}
-
-// fitted is what was fitted to data: weights on all that explains, and on all but
-// their own past, a member, with the residuals of what was not fitted.
-type fitted struct {
-	free, tied       *trials
-	weights, anchors [][]float64
-}
-
-// crossValidate finds for each of d members the penalty that predicts best what was
-// not fitted, and fits the weights with it.
-//
-// With P the inverse of the penalised Gram matrix of all explaining values, the
-// regression of one of them on all others has the weights -P[i][j]/P[j][j]: one
-// inverse serves all members.
-func crossValidate(data learned, d int) *fitted {
-	n, f := data.rows, len(data.x[0])
-	bounds := func(k int) (int, int) { return k * n / folds, (k + 1) * n / folds }
-	parts := make([]*mat.SymDense, folds)
-	total := mat.NewSymDense(f, nil)
-	for k := range parts {
-		lo, hi := bounds(k)
-		parts[k] = gram(data.x[lo:hi], f)
-		total.AddSym(total, parts[k])
-	}
-	free, tied := newTrials(d, n), newTrials(d, n)
-	weights, anchors := make([][]float64, d), make([][]float64, d)
-	for _, ridge := range ridges {
-		good := true
-		for k := 0; k < folds && good; k++ {
-			lo, hi := bounds(k)
-			g := mat.NewSymDense(f, nil)
-			g.CopySym(total)
-			for a := range f {
-				for b := a; b < f; b++ {
-					g.SetSym(a, b, total.At(a, b)-parts[k].At(a, b))
-				}
-			}
-			if good = solve(g, ridge*float64(n-(hi-lo)), d, weights, anchors); !good {
-				break
-			}
-			for j := range d {
-				for i := lo; i < hi; i++ {
-					free.now[j][i] = data.z[i][j] - dot(weights[j], data.x[i])
-					tied.now[j][i] = data.z[i][j] - dot(anchors[j], data.x[i])
-				}
-			}
-		}
-		if good {
-			free.keep(ridge)
-			tied.keep(ridge)
-		}
-	}
-	out := &fitted{free: free, tied: tied, weights: make([][]float64, d), anchors: make([][]float64, d)}
-	for _, ridge := range ridges {
-		if !slices.Contains(free.ridge, ridge) && !slices.Contains(tied.ridge, ridge) || !solve(total, ridge*float64(n), d, weights, anchors) {
-			continue
-		}
-		for j := range d {
-			if free.ridge[j] == ridge {
-				out.weights[j] = slices.Clone(weights[j])
-			}
-			if tied.ridge[j] == ridge {
-				out.anchors[j] = slices.Clone(anchors[j])
-			}
-		}
-	}
-	for j := range d {
-		if out.weights[j] == nil {
-			// Nothing explains it: it is its mean.
-			out.weights[j] = make([]float64, f)
-			for i := range free.best[j] {
-				free.best[j][i] = data.z[i][j]
-			}
-			free.error[j] = square(free.best[j])
-		}
-	}
-	return out
-}
-
-// keepBetter takes over from other, which was fitted to the same without n of the
-// explaining values from at on, all predictions whose mean square error does not
-// fall to less than a part with them.
-func (x *fitted) keepBetter(other *fitted, at, n int, part float64) {
-	wide := func(w []float64) []float64 {
-		if w == nil {
-			return nil
-		}
-		return slices.Insert(slices.Clone(w), at, make([]float64, n)...)
-	}
-	for j := range x.weights {
-		if x.free.error[j] >= part*other.free.error[j] {
-			x.weights[j] = wide(other.weights[j])
-			x.free.best[j], x.free.error[j] = other.free.best[j], other.free.error[j]
-		}
-		if x.tied.error[j] >= part*other.tied.error[j] {
-			x.anchors[j] = wide(other.anchors[j])
-			x.tied.best[j], x.tied.error[j] = other.tied.best[j], other.tied.error[j]
-		}
-	}
-}
-
-// give hands the weights to the members of r, and returns what they leave open.
-func (x *fitted) give(r *relation) (free, tied [][]float64) {
-	for j := range r.members {
-		m := &r.members[j]
-		m.weights, m.anchor = single(x.weights[j]), nil
-		if x.anchors[j] != nil {
-			m.anchor = &anchor{weights: single(x.anchors[j])}
-		}
-	}
-	return x.free.best, x.tied.best
-}
-
-// trials are the residuals of all members with one penalty, and with the best one
-// so far.
-type trials struct {
-	now, best [][]float64
-	error     []float64
-	ridge     []float64
-}
-
-func newTrials(d, n int) *trials {
-	t := &trials{now: make([][]float64, d), best: make([][]float64, d), error: make([]float64, d), ridge: make([]float64, d)}
-	for j := range d {
-		t.now[j], t.best[j], t.error[j] = make([]float64, n), make([]float64, n), math.Inf(1)
-	}
-	return t
-}
-
-// keep keeps what is better than the best so far.
-func (t *trials) keep(ridge float64) {
-	for j := range t.now {
-		if s := square(t.now[j]); s < t.error[j] {
-			t.error[j], t.ridge[j] = s, ridge
-			copy(t.best[j], t.now[j])
-		}
-	}
-}
-
-func single(w []float64) []float32 {
-	out := make([]float32, len(w))
-	for i, v := range w {
-		out[i] = float32(v)
-	}
-	return out
-}
-
-// gram returns the sum of the outer products of rows.
-func gram(rows [][]float64, f int) *mat.SymDense {
-	flat := make([]float64, 0, len(rows)*f)
-	for _, x := range rows {
-		flat = append(flat, x...)
-	}
-	g := mat.NewSymDense(f, nil)
-	if len(rows) > 0 {
-		g.SymOuterK(1, mat.NewDense(len(rows), f, flat).T())
-	}
-	return g
-}
-
-// solve finds the weights of the first d explaining values on all others, and on
-// all others but their own past.
-func solve(g *mat.SymDense, penalty float64, d int, weights, anchors [][]float64) bool {
-	f := g.SymmetricDim()
-	m := mat.NewSymDense(f, nil)
-	m.CopySym(g)
-	for i := range f - 1 {
-		m.SetSym(i, i, m.At(i, i)+penalty)
-	}
-	// The constant is not penalised, but for what keeps the matrix regular.
-	m.SetSym(f-1, f-1, m.At(f-1, f-1)*(1+1e-9)+1e-9)
-	var c mat.Cholesky
-	if !c.Factorize(m) {
-		return false
-	}
-	inverse := mat.NewSymDense(f, nil)
-	if c.InverseTo(inverse) != nil {
-		return false
-	}
-	for j := range d {
-		if weights[j] == nil {
-			weights[j], anchors[j] = make([]float64, f), make([]float64, f)
-		}
-		pivot := inverse.At(j, j)
-		for i := range f {
-			weights[j][i] = -inverse.At(i, j) / pivot
-		}
-		weights[j][j] = 0
-		if !anchorWeights(inverse, j, d, anchors[j]) {
-			return false
-		}
-	}
-	return true
-}
-
-func dot(w, x []float64) float64 {
-	s := 0.0
-	for i, v := range w {
-		s += v * x[i]
-	}
-	return s
 }
 
 // calibrate finds scale and thresholds from residuals of rows that were not
