@@ -58,26 +58,26 @@ func anchorWeights(inverse []float64, j, d int, weights []float64) bool {
 
 // calibrate finds scale and thresholds from residuals of rows that were not
 // fitted.
-func (a *anchor) calibrate(residuals []float64, row, thinned float64, rows int) {
+func (a *anchor) calibrate(residuals []float64, given terms) {
 	n := float64(len(residuals))
 	a.scale = math.Max(math.Sqrt(square(residuals)/n), 1e-6)
 	center, _ := middle(residuals)
 	a.lean = center / a.scale
-	a.pace = wander * a.scale / float64(max(rows, 1))
+	a.pace = wander * a.scale / float64(max(given.rows, 1))
 	length := horizons[sumRows]
 	v := longVariance(residuals, a.scale, 2*allowance)
 	means := make([]float64, len(residuals))
 	average(means, residuals, a.scale, 8, length)
 	_, sd := meanDeviation(means)
-	limit := studentQuantile(row/2, math.Max(3, n/(2*math.Max(length, v)))) * sd
+	limit := given.student(given.row/2, math.Max(3, n/(2*math.Max(length, v)))) * sd
 	a.clip = saturation * limit
 	average(means, residuals, a.scale, a.clip, length)
 	for i, m := range means {
 		means[i] = math.Abs(m)
 	}
-	a.limit = math.Max(limit, tail(means, int(length), row, 1))
+	a.limit = math.Max(limit, tail(means, int(length), given.row, 1))
 	a.sums.allowance = allowance
-	a.sums.calibrate(residuals, a.scale, a.lean, row, thinned)
+	a.sums.calibrate(residuals, a.scale, a.lean, given)
 }
 
 // test holds the standardised value z against s, which is what the others make
@@ -99,7 +99,7 @@ func (a *anchor) test(s, z float64, follow following) {
 }
 
 // tie keeps the anchor of m if it says anything, and if m needs one.
-func (m *member) tie(residuals []float64, settled []bool, row, thinned float64, rows int) {
+func (m *member) tie(residuals []float64, settled []bool, given terms) {
 	a := m.anchor
 	if a == nil {
 		return
@@ -115,7 +115,7 @@ func (m *member) tie(residuals []float64, settled []bool, row, thinned float64, 
 		m.anchor = nil
 		return
 	}
-	a.calibrate(calm, row, thinned, rows)
+	a.calibrate(calm, given)
 }
 
 // testAnchor holds m against its anchor, which makes s expected.

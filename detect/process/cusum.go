@@ -48,21 +48,21 @@ func (s *sums) ratio() float64 { return max(s.up, s.down) / s.limit }
 // of variance v a row and drift -k exceeds h with a probability of about
 // exp(-2kh/v) (Wald 1947); v is taken from sums of all lengths, so that residuals that
 // follow each other count for what they are, and the exponent from Student's t,
-// so that a short learning is not trusted too far. thinned is how many rows there
-// were for each that was kept: what lasted was as many times as long.
-func (s *sums) calibrate(residuals []float64, scale, lean, row, thinned float64) {
+// so that a short learning is not trusted too far. What lasted was as many times as
+// long as rows were thinned.
+func (s *sums) calibrate(residuals []float64, scale, lean float64, given terms) {
 	n := len(residuals)
 	v := longVariance(residuals, scale, 2*s.allowance)
-	z := studentQuantile(row/2, math.Max(3, float64(n)/(2*math.Max(horizons[sumRows], v))))
+	z := given.student(given.row/2, math.Max(3, float64(n)/(2*math.Max(horizons[sumRows], v))))
 	least := v * z * z / (4 * s.allowance)
 	s.limit = math.Inf(1)
 	largest := make([]float64, n)
 	for i, r := range residuals {
 		c := cut(r/scale-lean, 2*s.allowance)
-		s.up, s.down = math.Max(0, s.up+c-s.allowance), math.Max(0, s.down-c-s.allowance)
+		s.up, s.down = max(0, s.up+c-s.allowance), max(0, s.down-c-s.allowance)
 		largest[i] = math.Max(s.up, s.down)
 	}
-	*s = sums{allowance: s.allowance, limit: math.Max(least, thinned*tail(largest, int(horizons[sumRows]), row, 1))}
+	*s = sums{allowance: s.allowance, limit: math.Max(least, given.thinned*tail(largest, int(horizons[sumRows]), given.row, 1))}
 }
 
 // longVariance is the variance a row of sums of clipped residuals: the largest

@@ -95,28 +95,42 @@ type likeness struct {
 // neighbours is with how many others a point may be joined.
 const neighbours = 8
 
-// nearest finds for each sketch those that are most like it, the earlier ones of
-// equals. Each pair is compared once. It is done in tiles, which stay in the
-// processor's nearest memory; in whatever tile, the others are met in their order.
+// nearest finds for each sketch those that are most like it, of equals the first
+// ones. Each pair is compared once, in tiles, which stay in the processor's nearest
+// memory. Tiles meet as the players of a tournament do: in each round each meets one
+// other, so that the pairs of a round can be compared at the same time.
 func nearest(sketches []sketch) []likeness {
 	const tile = 256
 	n := len(sketches)
 	best := make([][neighbours]likeness, n)
-	for first := 0; first < n; first += tile {
-		for second := first; second < n; second += tile {
-			for i := first; i < min(first+tile, n); i++ {
-				s := &sketches[i]
-				for j := max(second, i+1); j < min(second+tile, n); j++ {
-					l := s.like(&sketches[j])
-					if l > best[i][neighbours-1].like {
-						insert(&best[i], likeness{l, int32(i), int32(j)})
-					}
-					if l > best[j][neighbours-1].like {
-						insert(&best[j], likeness{l, int32(j), int32(i)})
-					}
+	meet := func(first, second int) {
+		first, second = first*tile, second*tile
+		for i := first; i < min(first+tile, n); i++ {
+			s := &sketches[i]
+			for j := max(second, i+1); j < min(second+tile, n); j++ {
+				l := s.like(&sketches[j])
+				if l >= best[i][neighbours-1].like {
+					insert(&best[i], likeness{l, int32(i), int32(j)})
+				}
+				if l >= best[j][neighbours-1].like {
+					insert(&best[j], likeness{l, int32(j), int32(i)})
 				}
 			}
 		}
+	}
+	tiles := (n + tile - 1) / tile
+	sideBySide(tiles, func(k int) { meet(k, k) })
+	others := tiles + tiles%2 - 1 // with a bye if they are an odd number
+	for round := range others {
+		sideBySide((others+1)/2, func(k int) {
+			a, b := (round+k)%others, (round-k+others)%others
+			if k == 0 {
+				b = others
+			}
+			if max(a, b) < tiles {
+				meet(min(a, b), max(a, b))
+			}
+		})
 	}
 	var pairs []likeness
 	for i := range best {
@@ -129,10 +143,16 @@ func nearest(sketches []sketch) []likeness {
 	return pairs
 }
 
-// insert puts x, which is more than the last, behind those that are as much.
+// before tells whether x is more than o, or as much with an earlier other.
+func (x likeness) before(o likeness) bool { return x.like > o.like || x.like == o.like && x.b < o.b }
+
+// insert puts x among the best, if it is one of them.
 func insert(best *[neighbours]likeness, x likeness) {
 	k := neighbours - 1
-	for k > 0 && best[k-1].like < x.like {
+	if !x.before(best[k]) {
+		return
+	}
+	for k > 0 && x.before(best[k-1]) {
 		best[k] = best[k-1]
 		k--
 	}

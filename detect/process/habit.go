@@ -24,9 +24,8 @@ const (
 	habitRoom = 1.5
 )
 
-// fitHabits finds the habits of the members of r. row is how many false alarms a row
-// each test may give.
-func (r *relation) fitHabits(h *history, data learned, settled []bool, row float64) {
+// fitHabits finds the habits of the members of r.
+func (r *relation) fitHabits(h *history, data learned, settled []bool, given terms) {
 	if !r.daily || r.lone() || r.seconds < habitSpan.Seconds() {
 		return
 	}
@@ -56,7 +55,7 @@ func (r *relation) fitHabits(h *history, data learned, settled []bool, row float
 			continue
 		}
 		m.habit = &anchor{weights: single(weights[j])}
-		m.habit.calibrate(calm, row, float64(h.every), r.rows)
+		m.habit.calibrate(calm, given)
 		m.habit.limit *= habitRoom
 		m.habit.sums.limit *= habitRoom
 		r.habits = rest

@@ -2,6 +2,7 @@ package process
 
 import (
 	"math"
+	"net/netip"
 )
 
 // relation is a group of points each of which is predicted from the others in
@@ -151,8 +152,15 @@ func (e *Engine) relate(t *ticker, budget float64) {
 	l := t.list(t.history.whole())
 	times := t.history.times
 	alone := l != nil || seasonal(times[len(times)-1]-times[0], t.interval).daily
-	for _, group := range e.groupsOf(t, alone) {
-		if r := fitRelation(t, group, l, budget*float64(t.interval)/1e9); r != nil {
+	groups := e.groupsOf(t, alone)
+	states := t.states()
+	relations := make([]*relation, len(groups))
+	// A relation is made from the history and the profiles alone.
+	sideBySide(len(groups), func(i int) {
+		relations[i] = fitRelation(t, groups[i], states, l, budget*float64(t.interval)/1e9)
+	})
+	for _, r := range relations {
+		if r != nil {
 			t.relations = append(t.relations, r)
 			r.settleGuests()
 			for i := range r.members {
@@ -171,10 +179,11 @@ const (
 	unjudged = 1e9
 )
 
-// fitRelation fits a relation to the history; l is who of other paces may explain.
+// fitRelation fits a relation to the history; states are the columns of states (see
+// ticker.states), l is who of other paces may explain.
 // row is how many false alarms a row each test may give. It returns nil if there is
 // too little to learn from.
-func fitRelation(t *ticker, group []*point, l *listing, row float64) *relation {
+func fitRelation(t *ticker, group []*point, states map[netip.Addr][]int32, l *listing, row float64) *relation {
 	r := &relation{}
 	h := &t.history
 	span := h.times[len(h.times)-1] - h.times[0]
@@ -186,11 +195,12 @@ func fitRelation(t *ticker, group []*point, l *listing, row float64) *relation {
 		return nil
 	}
 	data := design(r, h, z, nil)
-	moved, switched := r.findSwitches(t)
+	moved, switched := r.findSwitches(t, states)
 	if data.rows < settleRows {
 		return nil
 	}
 	r.rows = data.rows
+	given := terms{row, float64(h.every), r.rows, make(quantiles)}
 	x, visits := r.host(t, l, z, crossValidate(data, d))
 	x = r.observeWeek(h, z, visits, x)
 	if d < 2 && len(r.guests) == 0 && x.tied.error[0] > anchored*anchored*float64(data.rows) {
@@ -198,7 +208,7 @@ func fitRelation(t *ticker, group []*point, l *listing, row float64) *relation {
 	}
 	residuals, tied := x.give(r)
 	settled := r.settleTime(data, moved, residuals)
-	r.fitResponses(h, t.interval, switched, data, residuals)
+	r.fitResponses(h, t.interval, switched, data, residuals, given.quantiles)
 	calms := make([][]float64, d)
 	for j := range r.members {
 		m := &r.members[j]
@@ -211,14 +221,14 @@ func fitRelation(t *ticker, group []*point, l *listing, row float64) *relation {
 		if len(calm) < settleRows {
 			return nil
 		}
-		m.calibrate(calm, row, float64(h.every))
+		m.calibrate(calm, given)
 		if !m.measured() || m.point.commands != nil || len(calm) >= enoughForTails {
 			// What moves in steps is no drift, what is commanded moves as it is told,
 			// and after a long learning the means are as sharp.
 			m.sums.limit = unjudged
 		}
 		calms[j] = calm
-		m.tie(tied[j], settled, row, float64(h.every), r.rows)
+		m.tie(tied[j], settled, given)
 		if t := m.point.tally; t.nStates <= maxStates && m.point.profile.nature == natureState {
 			// A switch is read a moment before or after what follows it: a single
 			// row says nothing, and a few switches in learning neither.
@@ -228,7 +238,7 @@ func fitRelation(t *ticker, group []*point, l *listing, row float64) *relation {
 			}
 		}
 	}
-	r.fitHabits(h, data, settled, row)
+	r.fitHabits(h, data, settled, given)
 	r.joint = fitJoint(r, calms, row)
 	r.keepSwitches()
 	r.findUnmet(h)
@@ -318,7 +328,7 @@ func (h *history) whole() []int {
 // that length allows at the budget, and what peaks over threshold say of the
 // means that were seen. The first keeps a short learning honest, the second
 // a tail that is not normal.
-func (m *member) calibrate(residuals []float64, row, thinned float64) {
+func (m *member) calibrate(residuals []float64, given terms) {
 	sum := 0.0
 	for _, v := range residuals {
 		sum += v * v
@@ -331,18 +341,18 @@ func (m *member) calibrate(residuals []float64, row, thinned float64) {
 	for h, length := range horizons {
 		average(means, residuals, m.scale, 8, length)
 		_, sd := meanDeviation(means)
-		k := studentQuantile(row/2, math.Max(3, n/(2*length)))
+		k := given.student(given.row/2, math.Max(3, n/(2*length)))
 		limit := k * math.Max(sd, 0.3/math.Sqrt(length))
 		clip := saturation * limit
 		average(means, residuals, m.scale, clip, length)
 		for i, v := range means {
 			means[i] = math.Abs(v)
 		}
-		limit = math.Max(limit, tail(means, int(length), row, 1))
+		limit = math.Max(limit, tail(means, int(length), given.row, 1))
 		m.limits[h], m.clips[h] = limit, math.Max(clip, saturation*limit)
 	}
 	m.sums.allowance = allowance
-	m.sums.calibrate(residuals, m.scale, m.lean, row, thinned)
+	m.sums.calibrate(residuals, m.scale, m.lean, given)
 }
 
 // leastStep is the part of the step between two states that the deviation of a

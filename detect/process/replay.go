@@ -206,6 +206,7 @@ func (e *Engine) fitReplays(t *ticker, budget float64) {
 			points = append(points, p)
 		}
 	}
+	var taught []*point
 	for _, p := range points {
 		if e.replays+replayBytes(minReplayRing) > e.settings.ReplayBytes {
 			e.stats.Unreplayed++
@@ -215,14 +216,19 @@ func (e *Engine) fitReplays(t *ticker, budget float64) {
 		for ring > minReplayRing && replayBytes(ring)*len(points) > e.settings.ReplayBytes {
 			ring /= 2
 		}
-		values := t.history.columns[p.column].series()
-		p.own().replay = newReplay(p.gridOf(values), math.Min(0.01, budget*float64(t.interval)/1e9), ring)
+		p.own().replay = newReplay(0, math.Min(0.01, budget*float64(t.interval)/1e9), ring)
 		e.replays += replayBytes(ring)
+		taught = append(taught, p)
+	}
+	sideBySide(len(taught), func(i int) {
+		p := taught[i]
+		values := t.history.columns[p.column].series()
+		p.replay.grid = p.gridOf(values)
 		for k, v := range values {
 			p.replay.add(v, t.history.times[len(t.history.times)-len(values)+k])
 		}
 		p.replay.run = 0
-	}
+	})
 }
 
 // gridOf is the step below which two values of p count as the same.

@@ -82,14 +82,14 @@ func (x *examples) mostly() bool { return x.n >= fewestTogether && 2*x.large >= 
 // two switches that come together it is not known which of them it is that something
 // follows: it may follow either. So what most of the examples show counts in full, and
 // what a few show, only as far as nothing else explains it.
-func (x *examples) spread(independent, usual float64) spread {
+func (x *examples) spread(independent, usual float64, known quantiles) spread {
 	s := spread{0, 1}
 	part := independent / math.Max(1, x.n)
 	if x.mostly() {
-		s = spreadOf(independent, x.sum*part, x.squares*part)
+		s = spreadOf(independent, x.sum*part, x.squares*part, known)
 	}
 	if s.width <= 1 {
-		s = spreadOf(independent, x.leftSum*part, x.leftSquares*part)
+		s = spreadOf(independent, x.leftSum*part, x.leftSquares*part, known)
 	}
 	s.shift *= usual
 	return s.narrow().spread()
@@ -112,13 +112,13 @@ func (r *relation) responseOf(kind, member int) *response {
 
 // spreadOf estimates where the next residual is, and how wide it may be, from n
 // that have been seen: the wider the fewer these are, as Student's t has it.
-func spreadOf(n, sum, squares float64) spread {
+func spreadOf(n, sum, squares float64, known quantiles) spread {
 	if n == 0 || squares < noticeable*noticeable*n {
 		return spread{0, 1}
 	}
 	shift := sum / (n + 1)
 	variance := (squares - 2*shift*sum + n*shift*shift + 1) / n
-	width := math.Sqrt(variance) * studentQuantile(responseChance, n) / studentQuantile(responseChance, math.Inf(1))
+	width := math.Sqrt(variance) * known.student(responseChance, n) / known.student(responseChance, math.Inf(1))
 	return spread{shift, math.Max(1, width)}
 }
 

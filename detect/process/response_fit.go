@@ -19,11 +19,12 @@ type leftover struct {
 	// noticeable, before each row and at the end; only for fitStays.
 	squares []float64
 	large   []int32
+	known   quantiles
 }
 
-func newLeftover(residuals []float64, usual float64) leftover {
+func newLeftover(residuals []float64, usual float64, known quantiles) leftover {
 	n := len(residuals)
-	x := leftover{residuals: residuals, usual: usual, found: make([]spread, n), plain: make([]float64, n)}
+	x := leftover{residuals: residuals, usual: usual, known: known, found: make([]spread, n), plain: make([]float64, n)}
 	for i, v := range residuals {
 		x.plain[i] = v / usual
 	}
@@ -60,7 +61,7 @@ func (x *leftover) spread(rows []int32, independent float64) spread {
 		seen.squares += v * v
 		seen.leftSum += left
 	}
-	return seen.spread(independent, x.usual)
+	return seen.spread(independent, x.usual, x.known)
 }
 
 // addUp makes the sums that usualIn looks at.
@@ -123,7 +124,7 @@ func (x *excesses) in(lo, hi int32) []float64 { return x.list[x.from[lo]:x.from[
 // fitResponses finds what follows each kind of switch, and takes it out of the
 // residuals: what is left of them is like other rows, as far as that is known. all
 // are the turns of the switches.
-func (r *relation) fitResponses(h *history, interval int64, all []turns, data learned, residuals [][]float64) {
+func (r *relation) fitResponses(h *history, interval int64, all []turns, data learned, residuals [][]float64, known quantiles) {
 	kinds := r.occurrencesOf(h, all)
 	if len(kinds) == 0 {
 		return
@@ -133,7 +134,7 @@ func (r *relation) fitResponses(h *history, interval int64, all []turns, data le
 	usual := r.usualDeviations(h, interval, kinds, place, data, residuals)
 	left := make([]leftover, len(residuals))
 	for j := range left {
-		left[j] = newLeftover(residuals[j], usual[j])
+		left[j] = newLeftover(residuals[j], usual[j], known)
 	}
 	// What is followed by most comes first: of what switches with it, nothing is
 	// left then.

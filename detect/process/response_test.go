@@ -111,13 +111,13 @@ func TestFewExamplesLeaveMoreRoomThanMany(t *testing.T) {
 	// The same deviation, seen 3, 10 and 100 times.
 	last := math.Inf(1)
 	for _, n := range []float64{3, 10, 100} {
-		s := spreadOf(n, 0, 9*n)
+		s := spreadOf(n, 0, 9*n, nil)
 		if !(s.width >= 3 && s.width < last) {
 			t.Errorf("seen %v times the width is %v, after %v", n, s.width, last)
 		}
 		last = s.width
 	}
-	if s := spreadOf(100, 10, 100); s.width != 1 || s.shift != 0 {
+	if s := spreadOf(100, 10, 100, nil); s.width != 1 || s.shift != 0 {
 		t.Errorf("what is as usual is %v", s)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -213,10 +214,9 @@ func single(w []float64) []float32 {
 
 // solver finds weights, in memory that all solutions of a relation share.
 type solver struct {
-	d, f              int
-	penalised, square *mat.SymDense
-	cholesky          mat.Cholesky
-	weights, anchors  [][]float64
+	d, f               int
+	penalised, inverse *mat.SymDense
+	weights, anchors   [][]float64
 	// blocks are the weights and anchors in groups of abreast, the first values of a
 	// group first; what a last group lacks is 0.
 	blocks []float64
@@ -226,7 +226,7 @@ type solver struct {
 const abreast = 8
 
 func newSolver(d, f int) *solver {
-	w := &solver{d: d, f: f, penalised: mat.NewSymDense(f, nil), square: mat.NewSymDense(f, nil)}
+	w := &solver{d: d, f: f, penalised: mat.NewSymDense(f, nil), inverse: mat.NewSymDense(f, nil)}
 	flat := make([]float64, 2*d*f)
 	for range d {
 		w.weights, w.anchors = append(w.weights, flat[:f:f]), append(w.anchors, flat[f:2*f:2*f])
@@ -247,15 +247,10 @@ func (w *solver) solve(g *mat.SymDense, penalty float64) bool {
 	}
 	// The constant is not penalised, but for what keeps the matrix regular.
 	m[f*f-1] = m[f*f-1]*(1+1e-9) + 1e-9
-	if !w.cholesky.Factorize(w.penalised) || w.cholesky.InverseTo(w.square) != nil {
+	if !w.invert() {
 		return false
 	}
-	inverse := w.square.RawSymmetric().Data
-	for i := range f { // the half below the diagonal, so that columns can be read as rows
-		for k := range i {
-			inverse[i*f+k] = inverse[k*f+i]
-		}
-	}
+	inverse := w.inverse.RawSymmetric().Data
 	for j := range w.d {
 		pivot := inverse[j*f+j]
 		for i, v := range inverse[j*f : (j+1)*f] {
@@ -267,6 +262,45 @@ func (w *solver) solve(g *mat.SymDense, penalty float64) bool {
 		}
 	}
 	return true
+}
+
+// invert makes the whole inverse of the penalised matrix; false if that is not regular.
+// How nearly it is not follows from the inverse. Only where that leaves it open is it
+// estimated as mat.Cholesky does, which takes as long as the matrix takes to factorise.
+func (w *solver) invert() bool {
+	w.inverse.CopySym(w.penalised)
+	norm := oneNorm(w.inverse)
+	factor, ok := lapack64.Potrf(w.inverse.RawSymmetric())
+	if !ok {
+		return false
+	}
+	if _, ok := lapack64.Potri(factor); !ok {
+		return false
+	}
+	if inverse := oneNorm(w.inverse); !(norm*inverse < mat.ConditionTolerance/2) {
+		var c mat.Cholesky
+		return c.Factorize(w.penalised) && c.Cond() <= mat.ConditionTolerance
+	}
+	return true
+}
+
+// oneNorm is the largest sum of the absolute values of a row. It fills in the half of
+// the matrix below the diagonal, so that what is in a column can be read in a row.
+func oneNorm(s *mat.SymDense) float64 {
+	m, f := s.RawSymmetric().Data, s.SymmetricDim()
+	largest := 0.0
+	for i := range f {
+		row := m[i*f : (i+1)*f]
+		for k := range i {
+			row[k] = m[k*f+i]
+		}
+		sum := 0.0
+		for _, v := range row {
+			sum += math.Abs(v)
+		}
+		largest = max(largest, sum)
+	}
+	return largest
 }
 
 // leave finds what the weights leave open of the rows of data from lo to before hi.

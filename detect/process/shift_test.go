@@ -12,7 +12,7 @@ func calibrated(n int, r *rand.Rand) (*member, []float64) {
 		residuals[i] = r.NormFloat64()
 	}
 	m := &member{point: &point{has: true, profile: &profile{nature: natureContinuous, shape: noShape}}, spread: 1}
-	m.calibrate(residuals, 1e-9, 1)
+	m.calibrate(residuals, terms{row: 1e-9, thinned: 1})
 	return m, residuals
 }
 

@@ -16,6 +16,32 @@ func studentQuantile(p, nu float64) float64 {
 	return -distuv.StudentsT{Mu: 0, Sigma: 1, Nu: math.Max(nu, 1)}.Quantile(p)
 }
 
+// quantiles remembers quantiles of Student's t: the members of a relation, of which
+// there are as many residuals, need the same ones. It is made for one relation.
+type quantiles map[[2]float64]float64
+
+// student is studentQuantile; nil remembers nothing.
+func (q quantiles) student(p, nu float64) float64 {
+	key := [2]float64{p, nu}
+	v, ok := q[key]
+	if !ok {
+		v = studentQuantile(p, nu)
+		if q != nil {
+			q[key] = v
+		}
+	}
+	return v
+}
+
+// terms are what the thresholds of a relation are found on: row is how many false
+// alarms a row each test may give, thinned how many rows there were for each of the
+// rows that were kept.
+type terms struct {
+	row, thinned float64
+	rows         int
+	quantiles
+}
+
 // surprise is -log10 of the probability that a standard normal lies further out
 // than z on either side.
 func surprise(z float64) float64 {

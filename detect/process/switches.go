@@ -2,6 +2,7 @@ package process
 
 import (
 	"net/netip"
+	"slices"
 )
 
 const (
@@ -13,23 +14,38 @@ const (
 	longestSettling = 32
 )
 
-// findSwitches finds the states of the devices of r and their turns, and tells in
-// which rows of the history one of them changed.
-func (r *relation) findSwitches(t *ticker) (moved []bool, all []turns) {
-	devices := make(map[netip.Addr]bool)
-	for i := range r.members {
-		devices[r.members[i].point.series.Device] = true
-	}
-	h := &t.history
-	moved = make([]bool, len(h.times))
-	appeared := 0
+// states are, a device, the columns of the points of t that have few values.
+func (t *ticker) states() map[netip.Addr][]int32 {
+	out := make(map[netip.Addr][]int32)
 	for i, p := range t.points {
 		if p == nil || p.profile == nil || int(p.column) != i {
 			continue
 		}
-		if n := p.profile.nature; n != natureState && n != natureConstant || !devices[p.series.Device] {
-			continue
+		if n := p.profile.nature; n == natureState || n == natureConstant {
+			out[p.series.Device] = append(out[p.series.Device], int32(i))
 		}
+	}
+	return out
+}
+
+// findSwitches finds the states of the devices of r and their turns, and tells in
+// which rows of the history one of them changed. states are those of t.
+func (r *relation) findSwitches(t *ticker, states map[netip.Addr][]int32) (moved []bool, all []turns) {
+	devices := make(map[netip.Addr]bool)
+	var columns []int32
+	for i := range r.members {
+		device := r.members[i].point.series.Device
+		if !devices[device] {
+			devices[device] = true
+			columns = append(columns, states[device]...)
+		}
+	}
+	slices.Sort(columns)
+	h := &t.history
+	moved = make([]bool, len(h.times))
+	appeared := 0
+	for _, i := range columns {
+		p := t.points[i]
 		r.switches = append(r.switches, p)
 		all = append(all, h.columns[i].turns())
 		x := &all[len(all)-1]
