@@ -20,7 +20,7 @@ type lane struct {
 }
 
 // group is how many packets are touched before they are looked at.
-const group = 16
+const group = 64
 
 // touch reads from each cache line of the beginning of a packet. The packets of
 // a lane lie scattered: read one by one, each would keep the processor waiting,
