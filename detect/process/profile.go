@@ -173,6 +173,15 @@ func (z *noise) add(v float64, length int) (float64, bool) {
 	return mean, true
 }
 
+// repeat takes a value n more times. From the third on it is no second difference: as
+// far as no stretch ends, they need only be counted.
+func (z *noise) repeat(v float64, n uint32) {
+	for ; n > 0 && (z.n < 2 || z.prev != [...]float64{v, v} || z.n+int(n) >= noiseLength+2); n-- {
+		z.add(v, noiseLength)
+	}
+	z.n += int(n)
+}
+
 // judge holds a report against the profile.
 func (e *Engine) judge(p *point, s *detect.Sample) {
 	f := p.profile

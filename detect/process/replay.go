@@ -19,33 +19,35 @@ import (
 // length l with a probability of about m*q^l, where q is the probability that a
 // run goes on by one; q is learned, and goes on being learned.
 type replay struct {
-	// What each value needs comes first.
+	// What each value needs comes first, in two cache lines.
 	//
 	// grid is the width of the grid, held the value now, for dwell samples.
 	grid  float64
 	held  int32
 	dwell int32
 	// n is how many marks there were, run the length in marks of a run that is
-	// followed, lag how many marks before it the other one is.
-	n        uint64
-	run, lag uint64
+	// followed.
+	n, run uint64
 	// latest are the last marks, the newest first: values on the grid with their
 	// dwell. marks holds those before too, places leads from the hash of a window to
 	// its last mark. Both are rings of the same size, made with the first value:
 	// nothing moves while a baseline is loaded, which is when memory is short.
 	latest [window - 1]int32
 	size   uint32
+	// zero is the time of the first mark.
+	zero   int64
 	marks  []mark
 	places []place
 	// Of all runs: how many windows came again, among how many pairs of places;
 	// how often runs went on and ended.
 	pairs, again, on, ended float64
-	// needed is how long the run must be to be no chance, chance the false-alarm
-	// probability of a value.
-	needed uint64
-	chance float64
-	// zero is the time of the first mark, began when the run did.
-	zero, began int64
+	// lag is how many marks before the run the other one is, began when it did;
+	// needed is how long it must be to be no chance, chance the false-alarm probability
+	// of a value.
+	lag, needed uint64
+	began       int64
+	chance      float64
+	_           [3]uint64 // the allocator begins what has 192 octets at a cache line
 }
 
 // mark is a value on the grid with its dwell, and its time in seconds since the first.
@@ -114,7 +116,7 @@ func (r *replay) add(v float64, at int64) bool {
 		r.zero = at
 	} else if value == r.held {
 		r.dwell++
-		return r.run >= r.needed
+		return r.run > 0 && r.run >= r.needed
 	}
 	now := r.next(value)
 	r.held, r.dwell = value, 0
@@ -150,7 +152,16 @@ func (r *replay) add(v float64, at int64) bool {
 		}
 	}
 	r.pairs += float64(min(r.n, uint64(r.size)))
-	return r.run >= r.needed
+	return r.run > 0 && r.run >= r.needed
+}
+
+// lookAhead looks at where the window that ends with a value has its place.
+func (r *replay) lookAhead(v float64) place {
+	value, ok := r.onGrid(v)
+	if !ok || value == r.held || r.n < window {
+		return 0
+	}
+	return r.places[r.slot(hashOf(r.next(value), r.latest))]
 }
 
 // next is the mark that a value makes if it is not the one that is held.

@@ -66,7 +66,17 @@ func TestAWindowIsLookedUpWhereItWasLast(t *testing.T) {
 				if i%5000 > 3000 && len(x.marks) > 600 {
 					v = x.marks[len(x.marks)-100-i%2] >> dwellBits // some of what was before
 				}
+				slot := -1 // what is looked at ahead
+				if now, _ := r.onGrid(float64(v)); r.n >= window && now != r.held {
+					slot = int(r.slot(hashOf(r.next(now), r.latest)))
+				}
+				was := append([]place(nil), r.places...)
 				r.add(float64(v), int64(i)*1e9)
+				for k := range was {
+					if r.places[k] != was[k] && k != slot && slot >= 0 {
+						t.Fatalf("the place of a window is %d, and %d was looked at ahead", k, slot)
+					}
+				}
 				x.add(v)
 				if int(r.run) != x.run || x.run > 0 && int(r.lag) != x.lag || r.again != x.again || r.on != x.on || r.ended != x.end {
 					t.Fatalf("ring of %d, %d values: at %d a run of %d %d before (%g began, %g ended, %g went on), want %d %d before (%g, %g, %g)",

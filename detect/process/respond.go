@@ -5,11 +5,14 @@ import "slices"
 // answering is what a relation needs to find, in each row, what the switches before
 // it make of the residuals. Of hundreds of responses only few say anything in a row.
 type answering struct {
-	// byKind are the places of the responses that say something of the rows right
-	// after a switch, those to one kind of switch after those to another: first is,
-	// a kind and one more, where they begin. reach is, a kind, for how many rows.
-	byKind, first []int32
-	reach         []uint8
+	// byKind are the responses that say something of the rows right after a switch,
+	// those to one kind of switch after those to another: first is, a kind and one
+	// more, where they begin. said is what they say, one after the other. reach is, a
+	// kind, for how many rows.
+	byKind []answer
+	first  []int32
+	said   []narrow
+	reach  []uint8
 	// recent are the kinds that were switched fewer rows ago than they reach.
 	recent []int32
 	// staying are the places of the responses with a stay.
@@ -20,7 +23,12 @@ type answering struct {
 	// changed tells that a switch changed since the last row, turned that one of
 	// held came or went since meet looked.
 	changed, turned bool
+	// estranged tells that some member is in states that were not seen together.
+	estranged bool
 }
+
+// answer is a response by its place, with whose it is and where what it says begins.
+type answer struct{ place, member, from int32 }
 
 // prepare finds the order in which responses are looked up. It needs the responses
 // and what was not seen together.
@@ -31,27 +39,28 @@ func (r *relation) prepare() {
 		x := &r.responses[i]
 		a.reach[x.kind] = max(a.reach[x.kind], uint8(len(x.after)))
 		if len(x.after) > 0 {
-			a.byKind = append(a.byKind, int32(i))
+			a.byKind = append(a.byKind, answer{place: int32(i), member: x.member})
 		}
 		if x.stay.width > 1 {
 			a.staying = append(a.staying, int32(i))
 			a.heeded[x.kind/2] = true
 		}
 	}
-	slices.SortStableFunc(a.byKind, func(i, j int32) int { return int(r.responses[i].kind - r.responses[j].kind) })
+	slices.SortStableFunc(a.byKind, func(i, j answer) int { return int(r.responses[i.place].kind - r.responses[j.place].kind) })
 	a.byKind = slices.Clip(a.byKind)
 	rows := 0
-	for _, i := range a.byKind {
-		a.first[r.responses[i].kind+1]++
-		rows += len(r.responses[i].after)
+	for k := range a.byKind {
+		x := &r.responses[a.byKind[k].place]
+		a.first[x.kind+1]++
+		a.byKind[k].from = int32(rows)
+		rows += len(x.after)
 	}
 	// What is read together lies side by side.
-	all := make([]narrow, 0, rows)
-	for _, i := range a.byKind {
-		x := &r.responses[i]
-		from := len(all)
-		all = append(all, x.after...)
-		x.after = slices.Clip(all[from:])
+	a.said = make([]narrow, 0, rows)
+	for _, y := range a.byKind {
+		x := &r.responses[y.place]
+		a.said = append(a.said, x.after...)
+		x.after = slices.Clip(a.said[y.from:])
 	}
 	for k := range kinds {
 		a.first[k+1] += a.first[k]
@@ -100,9 +109,13 @@ func (r *relation) respond(at, interval int64) (changed bool) {
 			continue
 		}
 		recent = append(recent, k)
-		for _, i := range r.byKind[r.first[k]:r.first[k+1]] {
-			if x := &r.responses[i]; age < len(x.after) {
-				r.widen(i, x.after[age].spread())
+		for i := r.first[k]; i < r.first[k+1]; i++ {
+			y, end := r.byKind[i], int32(len(r.said))
+			if int(i+1) < len(r.byKind) {
+				end = r.byKind[i+1].from
+			}
+			if at := y.from + int32(age); at < end {
+				r.widen(y.member, y.place, r.said[at].spread())
 			}
 		}
 	}
@@ -111,7 +124,7 @@ func (r *relation) respond(at, interval int64) (changed bool) {
 	for _, i := range r.staying {
 		x := &r.responses[i]
 		if r.held[x.kind] && at-r.since[x.kind] >= settled {
-			r.widen(i, x.stay.spread())
+			r.widen(x.member, i, x.stay.spread())
 		}
 	}
 	return changed
@@ -125,10 +138,10 @@ func (r *relation) switched(kind int32, at int64) {
 	}
 }
 
-// widen takes in what the response at a place says of this row. The widest counts,
-// and of several the first.
-func (r *relation) widen(place int32, s spread) {
-	m := &r.members[r.responses[place].member]
+// widen takes in what the response at a place says of a member in this row. The widest
+// counts, and of several the first.
+func (r *relation) widen(member, place int32, s spread) {
+	m := &r.members[member]
 	if s.width > max(1, m.after.width) || s.width == m.after.width && place < m.answer {
 		m.after, m.answer = s, place
 	}

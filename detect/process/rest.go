@@ -103,8 +103,6 @@ func (e *Engine) repeat(p *point, n uint32, at int64, frame uint64) {
 			f.noise = noise{}
 			return
 		}
-		for range n {
-			f.noise.add(p.value, noiseLength)
-		}
+		f.noise.repeat(p.value, n)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // unmet are two states of different switches that were hardly ever seen together in
@@ -112,9 +113,11 @@ func (r *relation) whoFollows() {
 // together. What such a member was found to be there is let go of when it leaves them:
 // it says nothing of the states that are known.
 func (r *relation) meet() {
-	if len(r.unmets) == 0 {
+	strange := slices.ContainsFunc(r.unmets, func(x unmet) bool { return r.held[x.a] && r.held[x.b] })
+	if !strange && !r.estranged {
 		return
 	}
+	r.estranged = strange
 	for j := range r.members {
 		r.members[j].meets = nil
 	}
