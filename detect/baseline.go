@@ -41,6 +41,9 @@ type Baseline struct {
 	Decisions []Decision `json:"decisions,omitempty"`
 	// Sections are the models of others (the process detectors), by name.
 	Sections map[string]json.RawMessage `json:"sections,omitempty"`
+	// Streams are sections that are made when the baseline is saved, as JSON, for
+	// those that are too large to be in memory at once.
+	Streams map[string]func(io.Writer) error `json:"-"`
 }
 
 // HostBaseline is one host.
@@ -193,26 +196,38 @@ func (b *Baseline) Save(w io.Writer) error {
 	if len(b.Decisions) > 0 {
 		err = errors.Join(err, saveLines(out, "decisions", b.Decisions))
 	}
-	if len(b.Sections) > 0 {
-		out.WriteString(",\n\"sections\": {")
-		for i, name := range sortedKeys(b.Sections) {
-			// As its owner wrote it, who puts what belongs together on a line.
-			if !json.Valid(b.Sections[name]) {
-				err = errors.Join(err, fmt.Errorf("the section %q is no JSON", name))
-			}
-			if i > 0 {
-				out.WriteString(",")
-			}
-			fmt.Fprintf(out, "\n%q: ", name)
-			out.Write(b.Sections[name])
-		}
-		out.WriteString("\n}")
+	if len(b.Sections)+len(b.Streams) > 0 {
+		err = errors.Join(err, b.saveSections(out))
 	}
 	out.WriteString("\n}\n")
 	if err = errors.Join(err, out.Flush()); err != nil {
 		return fmt.Errorf("write baseline: %w", err)
 	}
 	return nil
+}
+
+// saveSections writes the sections as their owners do, who put what belongs together
+// on a line.
+func (b *Baseline) saveSections(w *bufio.Writer) (err error) {
+	names := append(sortedKeys(b.Sections), sortedKeys(b.Streams)...)
+	slices.Sort(names)
+	w.WriteString(",\n\"sections\": {")
+	for i, name := range names {
+		if i > 0 {
+			w.WriteString(",")
+		}
+		fmt.Fprintf(w, "\n%q: ", name)
+		if stream := b.Streams[name]; stream != nil {
+			err = errors.Join(err, stream(w))
+			continue
+		}
+		if !json.Valid(b.Sections[name]) {
+			err = errors.Join(err, fmt.Errorf("the section %q is no JSON", name))
+		}
+		w.Write(b.Sections[name])
+	}
+	w.WriteString("\n}")
+	return err
 }
 
 // saveLines writes a list, an element a line. What the writer cannot write is

@@ -393,9 +393,7 @@ func (p *pipeline) baseline() (*detect.Baseline, error) {
 			return nil, err
 		}
 	case p.process != nil:
-		if sections[processSection], err = p.process.Save(); err != nil {
-			return nil, fmt.Errorf("save the process model: %w", err)
-		}
+		b.Streams = map[string]func(io.Writer) error{processSection: p.process.SaveTo}
 	}
 	later := p.later
 	if p.process != nil {

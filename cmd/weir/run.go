@@ -320,7 +320,8 @@ func (s *sensor) saveLearned() error {
 	if err != nil {
 		return err
 	}
-	decided, err := readBaseline(s.config.Learn.Baseline)
+	decided, doc, err := readNormal(s.config.Learn.Baseline)
+	doc.close()
 	switch {
 	case err == nil:
 		b.Decisions = decided.Decisions

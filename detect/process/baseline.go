@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net/netip"
 	"unsafe"
@@ -111,6 +112,9 @@ type savedPace struct {
 	// unread are relations that stand in a section and have not been read yet: all
 	// of a large pace side by side take as much memory as what is made of them.
 	unread *decoder
+	// relations is how many there are to be saved besides, relation makes one of them.
+	relations int
+	relation  func(i int) savedRelation
 }
 
 type savedRelation struct {
@@ -185,22 +189,32 @@ type savedRule struct {
 // Save returns what was learned, as the section of a baseline file. Watching must
 // have begun.
 func (e *Engine) Save() (json.RawMessage, error) {
-	return e.save(func(p *point) bool { return p.late == nil }, e.tickers)
+	var b bytes.Buffer
+	err := e.SaveTo(&b)
+	return b.Bytes(), err
+}
+
+// SaveTo writes what Save returns, which of a large site is more than what it is made
+// of. After an error, what was written is of no use.
+func (e *Engine) SaveTo(w io.Writer) error {
+	return e.save(w, func(p *point) bool { return p.late == nil }, e.tickers)
 }
 
 // save writes the points that take tells, and paces.
-func (e *Engine) save(take func(*point) bool, tickers []*ticker) (json.RawMessage, error) {
+func (e *Engine) save(to io.Writer, take func(*point) bool, tickers []*ticker) error {
 	if !e.watching {
-		return nil, fmt.Errorf("save the process models: learning is not over")
+		return fmt.Errorf("save the process models: learning is not over")
 	}
-	var w encoder
+	w := encoder{to: to}
 	w.begin()
-	places := make(map[*point]int)
+	at := newPlaces(tickers)
+	n := int32(0)
 	var table []savedPoint
 	tables := 0
 	flush := func() {
 		if len(table) > 0 {
 			w.table(table, tables == 0)
+			w.pass(passEvery)
 			tables++
 		}
 		table = table[:0]
@@ -209,7 +223,8 @@ func (e *Engine) save(take func(*point) bool, tickers []*ticker) (json.RawMessag
 		if p.profile == nil || !take(p) {
 			continue
 		}
-		places[p] = len(places)
+		n++
+		at.put(p, n)
 		s := p.save()
 		if len(table) > 0 && table[0].table() != s.table() {
 			flush()
@@ -217,14 +232,51 @@ func (e *Engine) save(take func(*point) bool, tickers []*ticker) (json.RawMessag
 		table = append(table, s)
 	}
 	flush()
-	var paces []savedPace
+	w.paces(len(tickers), func(i int) savedPace { return tickers[i].save(e, at) })
+	w.end()
+	w.pass(0)
+	if w.err != nil {
+		return fmt.Errorf("save the process models: %w", w.err)
+	}
+	return nil
+}
+
+// places are where points stand in a section, one more than that; 0 is not at all:
+// by ticker and column, and of the few without a ticker by themselves.
+type places struct {
+	seated map[*ticker][]int32
+	others map[*point]int32
+}
+
+func newPlaces(tickers []*ticker) places {
+	x := places{make(map[*ticker][]int32), make(map[*point]int32)}
 	for _, t := range tickers {
-		paces = append(paces, t.save(e, places))
+		x.seated[t] = make([]int32, len(t.seats))
 	}
-	if w.end(paces); w.err != nil {
-		return nil, fmt.Errorf("save the process models: %w", w.err)
+	return x
+}
+
+func (x places) put(p *point, n int32) {
+	if columns := x.seated[p.ticker]; columns != nil {
+		columns[p.column] = n
+	} else if p.ticker == nil {
+		x.others[p] = n
 	}
-	return w.dst, nil
+}
+
+// of is where a point stands; ok tells whether it does.
+func (x places) of(p *point) (place int, ok bool) {
+	n := x.others[p]
+	if columns := x.seated[p.ticker]; columns != nil {
+		n = columns[p.column]
+	}
+	return int(n) - 1, n > 0
+}
+
+// at is where a point that does stands.
+func (x places) at(p *point) int {
+	place, _ := x.of(p)
+	return max(place, 0)
 }
 
 func (p *point) save() savedPoint {
@@ -269,48 +321,51 @@ func (p *point) save() savedPoint {
 	return s
 }
 
-func (t *ticker) save(e *Engine, places map[*point]int) savedPace {
-	s := savedPace{Interval: t.interval, Points: []int{}}
+// save returns a pace, whose relations are made one by one as they are asked for.
+func (t *ticker) save(e *Engine, at places) savedPace {
+	s := savedPace{Interval: t.interval, Points: []int{}, relations: len(t.relations), relation: func(i int) savedRelation { return t.relations[i].save(at) }}
 	for _, p := range t.seated(e) {
 		if p == nil {
 			continue
 		}
-		if at, ok := places[p]; ok {
-			s.Points = append(s.Points, at)
+		if place, ok := at.of(p); ok {
+			s.Points = append(s.Points, place)
 		}
-	}
-	for _, r := range t.relations {
-		x := savedRelation{Daily: r.daily, Rest: r.rest, Shift: r.shift, Rows: r.rows, Seconds: r.seconds}
-		for _, m := range r.members {
-			x.Members = append(x.Members, savedMember{Point: places[m.point], Mean: m.mean, Spread: m.spread, Drifting: m.drifting,
-				Scale: m.scale, Lean: m.lean, Bias: m.bias, Limits: m.limits[:], Clips: m.clips[:], Sum: m.sums.limit, Weights: m.weights})
-			last := &x.Members[len(x.Members)-1]
-			last.Anchor, last.Tied = m.anchor.save()
-			last.Habit, last.Usual = m.habit.save()
-		}
-		if r.habits.daily {
-			x.Habits = &savedSeason{r.habits.rest, r.habits.shift}
-		}
-		for _, g := range r.guests {
-			x.Guests = append(x.Guests, savedGuest{places[g.point], g.mean, g.spread, g.drifting, g.coarse})
-		}
-		x.Unsettled = r.unsettled
-		for _, p := range r.switches {
-			x.Switches = append(x.Switches, places[p])
-		}
-		for i := range r.responses {
-			x.Responses = append(x.Responses, r.responses[i].save())
-		}
-		for i := range r.unmets {
-			x.Unmet = append(x.Unmet, [2]int{r.unmets[i].a, r.unmets[i].b})
-		}
-		x.Joint, x.Factor = r.joint.save()
-		s.Relations = append(s.Relations, x)
 	}
 	for _, r := range t.rules {
-		s.Rules = append(s.Rules, savedRule{State: places[r.state], Value: r.value, Measure: places[r.measure], Above: r.above, Bound: r.bound, Rows: r.rows, Visits: r.visits})
+		s.Rules = append(s.Rules, savedRule{State: at.at(r.state), Value: r.value, Measure: at.at(r.measure), Above: r.above, Bound: r.bound, Rows: r.rows, Visits: r.visits})
 	}
 	return s
+}
+
+func (r *relation) save(at places) savedRelation {
+	x := savedRelation{Daily: r.daily, Rest: r.rest, Shift: r.shift, Rows: r.rows, Seconds: r.seconds}
+	for i := range r.members {
+		m := &r.members[i]
+		x.Members = append(x.Members, savedMember{Point: at.at(m.point), Mean: m.mean, Spread: m.spread, Drifting: m.drifting,
+			Scale: m.scale, Lean: m.lean, Bias: m.bias, Limits: m.limits[:], Clips: m.clips[:], Sum: m.sums.limit, Weights: m.weights})
+		last := &x.Members[len(x.Members)-1]
+		last.Anchor, last.Tied = m.anchor.save()
+		last.Habit, last.Usual = m.habit.save()
+	}
+	if r.habits.daily {
+		x.Habits = &savedSeason{r.habits.rest, r.habits.shift}
+	}
+	for _, g := range r.guests {
+		x.Guests = append(x.Guests, savedGuest{at.at(g.point), g.mean, g.spread, g.drifting, g.coarse})
+	}
+	x.Unsettled = r.unsettled
+	for _, p := range r.switches {
+		x.Switches = append(x.Switches, at.at(p))
+	}
+	for i := range r.responses {
+		x.Responses = append(x.Responses, r.responses[i].save())
+	}
+	for i := range r.unmets {
+		x.Unmet = append(x.Unmet, [2]int{r.unmets[i].a, r.unmets[i].b})
+	}
+	x.Joint, x.Factor = r.joint.save()
+	return x
 }
 
 // Load takes over what Save wrote, and begins to watch. The Engine must be new.

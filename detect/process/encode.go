@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"net/netip"
 	"slices"
@@ -19,9 +20,25 @@ import (
 // table have in common stands once, constants are runs of values, and every
 // other point has a line of its own, so that two files can be compared by lines.
 type encoder struct {
+	// to is where dst is passed on to when it is long; nil for nowhere.
+	to  io.Writer
 	dst []byte
-	// err is the first number that JSON cannot hold.
+	// err is the first number that JSON cannot hold, or the first that to raised.
 	err error
+}
+
+// passEvery is how many octets are passed on at a time.
+const passEvery = 64 << 10
+
+// pass passes on what there is, if that is as much.
+func (w *encoder) pass(least int) {
+	if w.to == nil || len(w.dst) < least {
+		return
+	}
+	if w.err == nil {
+		_, w.err = w.to.Write(w.dst)
+	}
+	w.dst = w.dst[:0]
 }
 
 // tableKey is the table of a device that a point is in.
@@ -39,17 +56,21 @@ func (w *encoder) begin() {
 	w.dst = fmt.Appendf(w.dst, "{\"version\":%d,\n\"tables\":[", version)
 }
 
-func (w *encoder) end(paces []savedPace) {
+func (w *encoder) end() { w.dst = append(w.dst, '}') }
+
+// paces writes so many paces, after all tables.
+func (w *encoder) paces(n int, pace func(i int) savedPace) {
 	w.dst = append(w.dst, "\n]"...)
-	if len(paces) > 0 {
-		w.dst = append(w.dst, ",\n\"paces\":["...)
-		for i := range paces {
-			w.next(i)
-			w.pace(&paces[i])
-		}
-		w.dst = append(w.dst, "\n]"...)
+	if n == 0 {
+		return
 	}
-	w.dst = append(w.dst, "}"...)
+	w.dst = append(w.dst, ",\n\"paces\":["...)
+	for i := range n {
+		w.next(i)
+		s := pace(i)
+		w.pace(&s)
+	}
+	w.dst = append(w.dst, "\n]"...)
 }
 
 // next begins a line of a list.
@@ -309,11 +330,17 @@ func (w *encoder) pace(s *savedPace) {
 	w.dst = strconv.AppendInt(w.dst, s.Interval, 10)
 	w.key("points")
 	w.places(s.Points)
-	if len(s.Relations) > 0 {
+	if n := len(s.Relations); n+s.relations > 0 {
 		w.dst = append(w.dst, ",\n\"relations\":["...)
-		for i := range s.Relations {
+		for i := range n + s.relations {
 			w.next(i)
-			w.relation(&s.Relations[i])
+			if i < n {
+				w.relation(&s.Relations[i])
+			} else {
+				r := s.relation(i - n)
+				w.relation(&r)
+			}
+			w.pass(passEvery)
 		}
 		w.dst = append(w.dst, ']')
 	}
@@ -484,7 +511,8 @@ func (b *baseline) encode() (json.RawMessage, error) {
 		w.table(b.Points[i:i+n], i == 0)
 		i += n
 	}
-	w.end(b.Tickers)
+	w.paces(len(b.Tickers), func(i int) savedPace { return b.Tickers[i] })
+	w.end()
 	if w.err != nil {
 		return nil, w.err
 	}

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -110,7 +111,9 @@ func (e *Engine) SaveLater() (json.RawMessage, error) {
 	if !slices.ContainsFunc(e.order, (*point).learnedLater) {
 		return nil, nil
 	}
-	return e.save((*point).learnedLater, nil)
+	var b bytes.Buffer
+	err := e.save(&b, (*point).learnedLater, nil)
+	return b.Bytes(), err
 }
 
 // LoadLater takes over what SaveLater wrote, after Load. Points that the section

@@ -3,6 +3,7 @@ package process
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"testing"
@@ -77,3 +78,41 @@ func TestASectionWhosePacesComeFirstIsReadTwice(t *testing.T) {
 		t.Errorf("%d paces were read (error %v), want 1", len(e.tickers), err)
 	}
 }
+
+func TestWhatIsSavedInPiecesIsWhatIsSavedAtOnce(t *testing.T) {
+	e := surging(t, 30).engine
+	var pieces recorder
+	if err := e.SaveTo(&pieces); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := e.Save()
+	if err != nil || !bytes.Equal(bytes.Join(pieces, nil), whole) || !json.Valid(whole) {
+		t.Errorf("%d octets in pieces and %d at once (error %v)", len(bytes.Join(pieces, nil)), len(whole), err)
+	}
+	var w encoder
+	w.to = &pieces
+	for range 3 * passEvery {
+		w.dst = append(w.dst, '1')
+		w.pass(passEvery)
+	}
+	if len(w.dst) != 0 || cap(w.dst) > 3*passEvery {
+		t.Errorf("%d octets of %d are still to be passed on, in %d", len(w.dst), 3*passEvery, cap(w.dst))
+	}
+	bad := errors.New("the disk is full")
+	if err := e.SaveTo(failing{bad}); !errors.Is(err, bad) {
+		t.Errorf("saving where nothing can be written raised %v", err)
+	}
+}
+
+// recorder keeps what it is given, piece by piece.
+type recorder [][]byte
+
+func (r *recorder) Write(data []byte) (int, error) {
+	*r = append(*r, bytes.Clone(data))
+	return len(data), nil
+}
+
+// failing raises an error.
+type failing struct{ err error }
+
+func (f failing) Write([]byte) (int, error) { return 0, f.err }

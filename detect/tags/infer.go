@@ -397,12 +397,17 @@ func bits10(set uint16) int {
 }
 
 // Combine makes one list of what was given and what the extractors of all shards
-// inferred. Where two say different things of a register, the more confident is
-// right, and what was given always is.
+// inferred, which it uses up. Where two say different things of a register, the more
+// confident is right, and what was given always is.
 func Combine(given *List, inferred ...[]Tag) *List {
-	var all []Tag
+	n := 0
 	for _, tags := range inferred {
+		n += len(tags)
+	}
+	all := make([]Tag, 0, n)
+	for i, tags := range inferred {
 		all = append(all, tags...)
+		inferred[i] = nil // there may be no room for all of a large site twice
 	}
 	if len(all) == 0 && given != nil {
 		return given // a large list is not made a second time
@@ -410,22 +415,30 @@ func Combine(given *List, inferred ...[]Tag) *List {
 	slices.SortStableFunc(all, func(a, b Tag) int {
 		return cmp.Or(cmp.Compare(b.Confidence, a.Confidence), cmp.Compare(b.Type.Registers(), a.Type.Registers()), compareTags(a, b), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Order, b.Order))
 	})
-	taken := make(map[Place]bool)
+	// A bit an address, of 64 neighbours each: an entry of a map for each of them
+	// would take as much as the tags.
+	taken := make(map[Place]uint64)
+	bit := func(t *Tag, address uint32) (Place, uint64) {
+		return Place{t.Device, t.Unit, t.Kind, address / 64}, 1 << (address % 64)
+	}
 	kept := all[:0]
-	for _, t := range all {
+	for i := range all {
+		t := &all[i]
 		free := true
 		for a := t.Address; a <= t.Last(); a++ {
-			free = free && !taken[Place{t.Device, t.Unit, t.Kind, a}]
+			of, b := bit(t, a)
+			free = free && taken[of]&b == 0
 		}
 		if !free {
 			continue
 		}
 		for a := t.Address; a <= t.Last(); a++ {
-			taken[Place{t.Device, t.Unit, t.Kind, a}] = true
+			of, b := bit(t, a)
+			taken[of] |= b
 		}
-		kept = append(kept, t)
+		kept = append(kept, *t)
 	}
-	l, err := NewList(kept)
+	l, err := newList(kept)
 	if err != nil {
 		return given
 	}

@@ -20,11 +20,19 @@ func Settle(given *List, extractors ...*Extractor) (*List, []Retyped) {
 	inferred := make([][]Tag, len(extractors))
 	for i, x := range extractors {
 		inferred[i] = x.Infer()
+		x.lessons, x.lesson = nil, nil // they take more than what is made of them
 	}
 	list := Combine(given, inferred...)
 	var out []Retyped
 	for _, x := range extractors {
 		out = append(out, x.Adopt(list)...)
+	}
+	if list != given {
+		packed := list.Packed()
+		for _, x := range extractors {
+			x.list = packed
+		}
+		list = packed
 	}
 	// In an order that does not tell how the traffic was shared out.
 	slices.SortStableFunc(out, func(a, b Retyped) int {
