@@ -17,7 +17,8 @@ type Sink interface {
 	// Write takes in one step's output. It keeps nothing of out but the Series.
 	// It fails only if the sink can take in nothing any more; what is merely
 	// not delivered is in Report. A sink for a live sensor returns without
-	// waiting for what is outside.
+	// waiting for what is outside, but while it is told that more comes at once than
+	// usual and may wait (influx.Sink.Patient).
 	Write(ctx context.Context, out *detect.Output) error
 	// Flush delivers, or keeps for later, everything written before.
 	Flush(ctx context.Context) error

@@ -29,6 +29,16 @@ type outlets struct {
 	run    int64 // of the store
 }
 
+// patient tells the sinks that lose what does not fit into their queues that there
+// will be more at once than usual and that it may wait, or no longer.
+func (o *outlets) patient(on bool) {
+	for _, s := range o.sinks {
+		if s, ok := s.(interface{ Patient(bool) }); ok {
+			s.Patient(on)
+		}
+	}
+}
+
 // openOutlets opens the store and the sinks of the configuration. live tells a
 // sensor, which must never wait, from a replay, which must not lose.
 func (c *config) openOutlets(log *slog.Logger, live bool, command string, input []string) (*outlets, error) {

@@ -230,6 +230,7 @@ func (s *sensor) tellStatus(ctx context.Context) {
 // fitting is called when learning has ended and the models are about to be fitted.
 // Packets are taken in and decoded meanwhile; what is to be judged of them waits.
 func (s *sensor) fitting() {
+	s.outlets.patient(true)
 	s.fitFrom = time.Now()
 	points := s.pipeline.process.Stats().Points
 	s.log.Info("learning has ended; fitting the models of values", "points", points)
@@ -254,6 +255,7 @@ func (s *sensor) caughtUp() {
 	if behind == 0 {
 		s.log.Info("what came while the models were fitted is judged", "after", took.String(), "batches", s.judged)
 		s.fitFrom = time.Time{}
+		s.outlets.patient(false)
 	}
 }
 

@@ -9,12 +9,14 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/weir-ics/weir/capture"
 	"github.com/weir-ics/weir/detect"
 	"github.com/weir-ics/weir/protocols"
+	"github.com/weir-ics/weir/sinks"
 )
 
 // learnedSensor is a sensor that has learned for ten minutes, its baseline and the alerts
@@ -115,6 +117,49 @@ func firstAlert(t *testing.T, path string) string {
 	}
 	t.Fatalf("%s holds no alert of a new role", path)
 	return ""
+}
+
+// patientSink notes what it is told of patience.
+type patientSink struct {
+	sinks.Sink
+	told []bool
+}
+
+func (s *patientSink) Patient(on bool) { s.told = append(s.told, on) }
+
+func TestSinksArePatientFromTheFittingUntilWhatCameMeanwhileIsJudged(t *testing.T) {
+	s, path, _ := learnedSensor(t)
+	c := defaultConfig()
+	c.Workers = 2
+	o, err := c.pipeline()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.schedule, o.live = detect.LearnFor(10*time.Minute), true
+	if s.pipeline, err = newPipeline(o); err != nil {
+		t.Fatal(err)
+	}
+	sink := new(patientSink)
+	s.outlets = &outlets{sinks: []sinks.Sink{sink}}
+	s.config, s.learned, s.pipeline.after = c, false, s.after
+	s.pipeline.fitting = func() {
+		s.fitting()
+		for behind := 0; behind < 2; behind, _ = s.pipeline.engine.Behind() {
+			time.Sleep(time.Millisecond)
+		}
+		if st := s.current.Load(); st == nil || st.Fitting == 0 {
+			t.Errorf("the status while models are fitted is %+v", st)
+		}
+	}
+	if err := s.pipeline.run(t.Context(), capture.Open([]string{path("a.pcap")}, capture.FileOptions{})); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(sink.told, []bool{true, false}) {
+		t.Errorf("it was told %v", sink.told)
+	}
+	if st := s.current.Load(); st.Fitting != 0 {
+		t.Errorf("the status afterwards is %+v", st)
+	}
 }
 
 func TestABaselineIsSavedBesideTheTraffic(t *testing.T) {

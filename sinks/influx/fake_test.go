@@ -173,6 +173,31 @@ func TestASensorNeverWaitsForAServerThatHangs(t *testing.T) {
 	}
 }
 
+func TestASinkThatIsPatientLosesNothingOfWhatComesAtOnce(t *testing.T) {
+	f := newFake(t, func(int, string) (int, string) { time.Sleep(time.Millisecond); return http.StatusNoContent, "" })
+	s, err := New(Options{URL: f.URL, Bucket: "b", BatchSize: 10, Queue: 4})
+	must(t, err)
+	s.Patient(true)
+	writeValues(t, s, testSeries(1), 0, 1000)
+	if r := s.Report(); r.Lost.Values != 0 {
+		t.Errorf("report while it is patient %+v", r)
+	}
+	s.Patient(false)
+	writeValues(t, s, testSeries(1), 1000, 2000)
+	if r := s.Report(); r.Lost.Values == 0 {
+		t.Errorf("report when it no longer is %+v", r)
+	}
+	must(t, ignoreLost(s.Close(context.Background())))
+}
+
+// ignoreLost is no error if err only says that something was lost.
+func ignoreLost(err error) error {
+	if err != nil && strings.Contains(err.Error(), "lost") {
+		return nil
+	}
+	return err
+}
+
 func TestCloseKeepsWhatItHasNoTimeToSend(t *testing.T) {
 	release := make(chan struct{})
 	f := newFake(t, func(int, string) (int, string) { <-release; return http.StatusNoContent, "" })

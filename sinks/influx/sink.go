@@ -365,6 +365,15 @@ func (s *Sink) cut() []*batch {
 	return out
 }
 
+// Patient makes Write wait from now on when the queue is full, or no longer, as
+// [Options].Wait does: for a while in which more comes at once than usual, and
+// may wait. How long is bounded by how long a batch may be tried to be sent.
+func (s *Sink) Patient(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opt.Wait = on
+}
+
 // Flush sends, or puts in the spool, everything written before.
 func (s *Sink) Flush(ctx context.Context) error {
 	fate := make(chan struct{})
