@@ -24,15 +24,7 @@ func (e *Engine) fit() {
 		}
 	}
 	budget := e.budget()
-	var same sharing
-	for _, p := range e.order {
-		if p.tally == nil {
-			continue
-		}
-		f := e.profileOf(p, budget)
-		f.shape.round()
-		p.profile = same.find(f)
-	}
+	e.fitProfiles(budget)
 	for _, t := range e.tickers {
 		t.away, t.invited = nil, nil
 	}
@@ -50,7 +42,30 @@ func (e *Engine) fit() {
 	}
 }
 
-// profileOf makes the profile of a point. budget is how many false alarms a
+// fitProfiles makes the profiles of all points, some at a time: of those that say the
+// same, all but one are let go of soon.
+func (e *Engine) fitProfiles(budget float64) {
+	const batch = 4096
+	var same sharing
+	var made [batch]*profile
+	for points := e.order; len(points) > 0; {
+		some := points[:min(batch, len(points))]
+		points = points[len(some):]
+		sideBySide(len(some), func(i int) {
+			if made[i] = nil; some[i].tally != nil {
+				made[i] = e.profileOf(some[i], budget)
+				made[i].shape.round()
+			}
+		})
+		for i, p := range some {
+			if made[i] != nil {
+				p.profile = same.find(made[i])
+			}
+		}
+	}
+}
+
+// profileOf makes the profile of a point, from what is known of it alone. budget is how many false alarms a
 // second each test may give.
 func (e *Engine) profileOf(p *point, budget float64) *profile {
 	t := p.tally

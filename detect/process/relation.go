@@ -3,6 +3,7 @@ package process
 import (
 	"math"
 	"net/netip"
+	"runtime"
 )
 
 // relation is a group of points each of which is predicted from the others in
@@ -156,7 +157,7 @@ func (e *Engine) relate(t *ticker, budget float64) {
 	states := t.states()
 	relations := make([]*relation, len(groups))
 	// A relation is made from the history and the profiles alone.
-	sideBySide(len(groups), func(i int) {
+	onProcessors(e.fitters(len(times)), len(groups), func(i int) {
 		relations[i] = fitRelation(t, groups[i], states, l, budget*float64(t.interval)/1e9)
 	})
 	for _, r := range relations {
@@ -178,6 +179,17 @@ const (
 	// unjudged is a threshold that is never reached.
 	unjudged = 1e9
 )
+
+// fitters is how many relations may be fitted to a history of some rows at once: all
+// of them together work in no more memory than past values may take.
+func (e *Engine) fitters(rows int) int {
+	work := rows * e.settings.GroupSize * workedValues * 8
+	return max(1, min(runtime.GOMAXPROCS(0), e.settings.Memory/work))
+}
+
+// workedValues is how many numbers are kept a member and row while a relation is
+// fitted: what explains it, residuals, and what is known of them.
+const workedValues = 10
 
 // fitRelation fits a relation to the history; states are the columns of states (see
 // ticker.states), l is who of other paces may explain.
@@ -203,6 +215,7 @@ func fitRelation(t *ticker, group []*point, states map[netip.Addr][]int32, l *li
 	given := terms{row, float64(h.every), r.rows, make(quantiles)}
 	x, visits := r.host(t, l, z, crossValidate(data, d))
 	x = r.observeWeek(h, z, visits, x)
+	data.x = matrix{} // it is the largest
 	if d < 2 && len(r.guests) == 0 && x.tied.error[0] > anchored*anchored*float64(data.rows) {
 		return nil // the time explains little, and nothing else does
 	}

@@ -35,7 +35,8 @@ type Settings struct {
 	// MaxRows bounds the rows of history. Default 16,384.
 	MaxRows int
 	// Limits gives the engineering limits of a series, from the tag list;
-	// infinite where there are none. It may be nil.
+	// infinite where there are none. Several goroutines may call it at once. It may be
+	// nil.
 	Limits func(*detect.Series) (low, high float64)
 }
 
