@@ -58,7 +58,7 @@ func (e *Engine) runMany(ctx context.Context, src Source, steps Steps) (clock in
 	empty := make(chan *Batch, ahead+1)
 	full := make(chan read, ahead+1)
 	for range ahead + 1 {
-		empty <- new(Batch)
+		empty <- &Batch{passed: true}
 	}
 	var running sync.WaitGroup
 	running.Go(func() { e.read(ctx, src, empty, full) })

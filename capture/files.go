@@ -239,7 +239,7 @@ func (s *Files) Read(ctx context.Context, b *Batch) error {
 // readOn fills the batch in place from the only file that is left.
 func (s *Files) readOn(b *Batch, f *file) {
 	for len(b.Packets) < BatchSize {
-		if len(b.Packets)%group == 0 {
+		if b.passed && len(b.Packets)%group == 0 {
 			b.claim()
 		}
 		p := b.add()

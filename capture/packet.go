@@ -72,6 +72,8 @@ type Batch struct {
 
 	// shares are the indexes of each lane's packets.
 	shares [][]uint16
+	// passed tells that the packets go from the goroutine that reads to others.
+	passed bool
 
 	blocks []*block // what the packets alias
 }
@@ -102,7 +104,7 @@ func (b *Batch) add() *Packet {
 // processor has read what was there, and gives a cache line back only when it is
 // written to, which took 50 ns a packet: its stores wait for each other, while stores
 // to one line each wait side by side. With two workers it saves a tenth of all CPU
-// where the processors are far apart, and costs nothing where they are not.
+// where the processors are far apart, and nothing where they are not.
 func (b *Batch) claim() {
 	n := len(b.Packets) + group
 	if n+group > cap(b.Packets) {
