@@ -362,7 +362,7 @@ func (r *relation) save(at places) savedRelation {
 		x.Responses = append(x.Responses, r.responses[i].save())
 	}
 	for i := range r.unmets {
-		x.Unmet = append(x.Unmet, [2]int{r.unmets[i].a, r.unmets[i].b})
+		x.Unmet = append(x.Unmet, [2]int{int(r.unmets[i].a), int(r.unmets[i].b)})
 	}
 	x.Joint, x.Factor = r.joint.save()
 	return x

@@ -38,8 +38,10 @@ type relation struct {
 	since      []int64
 	responding bool
 	answering
-	// unmets are the states that were not seen together.
-	unmets []unmet
+	// unmets are the states that were not seen together, followedBy the members that
+	// follow each switch, if there are any of these.
+	unmets     []unmet
+	followedBy []memberSet
 	// stirred tells that a command was given in the quiet rows, or that what
 	// followed them has not been calm since; calm counts rows.
 	stirred bool

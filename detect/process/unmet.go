@@ -11,10 +11,9 @@ import (
 // learning: the one pump runs without the other. What is expected then adds up what
 // follows each of them, and nothing has shown that it does add up.
 type unmet struct {
-	// a and b are kinds of switches, a the lower one: the states they lead to.
-	a, b int
-	// members are those that follow both, and the switches themselves.
-	members []int16
+	// a and b are kinds of switches, a the lower one: the states they lead to. A large
+	// site has half a million of them.
+	a, b int32
 }
 
 // maxUnmet bounds those of a relation.
@@ -51,7 +50,7 @@ func (r *relation) findUnmet(h *history) {
 				together += bits.OnesCount64(w & seen[b][i])
 			}
 			if together < longestResponse {
-				r.unmets = append(r.unmets, unmet{a: a, b: b})
+				r.unmets = append(r.unmets, unmet{int32(a), int32(b)})
 			}
 		}
 	}
@@ -79,34 +78,32 @@ func (s memberSet) meet(o memberSet) bool {
 func (r *relation) followers() []memberSet {
 	out := make([]memberSet, len(r.switches))
 	words := (len(r.members) + 63) / 64
+	all := make(memberSet, words*len(out))
 	for i := range r.responses {
 		x := &r.responses[i]
 		s := &out[x.kind/2]
 		if *s == nil {
-			*s = make(memberSet, words)
+			*s, all = all[:words:words], all[words:]
 		}
 		(*s)[x.member/64] |= 1 << (x.member % 64)
 	}
 	return out
 }
 
-// whoFollows finds which members each unmet pair of states is about.
+// whoFollows finds which members follow which switch, if there are states that were
+// not seen together.
 func (r *relation) whoFollows() {
-	if len(r.unmets) == 0 {
-		return
+	if r.followedBy = nil; len(r.unmets) > 0 {
+		r.followedBy = r.followers()
 	}
-	followers := r.followers()
-	for i := range r.unmets {
-		x := &r.unmets[i]
-		x.members = nil
-		a, b := x.a/2, x.b/2
-		for j := range r.members {
-			p := r.members[j].point
-			if p == r.switches[a] || p == r.switches[b] || followers[a].has(j) && followers[b].has(j) {
-				x.members = append(x.members, int16(j))
-			}
-		}
-	}
+}
+
+// concerns tells whether a pair of states is about a member: it follows both, or it
+// is one of the switches.
+func (r *relation) concerns(x *unmet, j int) bool {
+	a, b := x.a/2, x.b/2
+	p := r.members[j].point
+	return p == r.switches[a] || p == r.switches[b] || r.followedBy[a].has(j) && r.followedBy[b].has(j)
 }
 
 // meet finds, after a switch, which members are in states that were never seen
@@ -126,8 +123,8 @@ func (r *relation) meet() {
 		if !r.held[x.a] || !r.held[x.b] {
 			continue
 		}
-		for _, j := range x.members {
-			if m := &r.members[j]; m.meets == nil {
+		for j := range r.members {
+			if m := &r.members[j]; m.meets == nil && r.concerns(x, j) {
 				m.meets = x
 			}
 		}
@@ -178,7 +175,7 @@ func (m *member) settleAt(l foundAt) {
 
 // together says which two states are new together.
 func (r *relation) together(x *unmet) string {
-	say := func(kind int) string {
+	say := func(kind int32) string {
 		p := r.switches[kind/2]
 		return fmt.Sprintf("%s is %s", p.name(), p.quantity(p.value))
 	}
@@ -191,6 +188,6 @@ func (r *relation) loadUnmet(kinds [2]int) error {
 	if a < 0 || a/2 >= b/2 || b >= 2*len(r.switches) || len(r.unmets) >= maxUnmet {
 		return fmt.Errorf("states %d and %d of %d switches that were not seen together", a, b, len(r.switches))
 	}
-	r.unmets = append(r.unmets, unmet{a: a, b: b})
+	r.unmets = append(r.unmets, unmet{int32(a), int32(b)})
 	return nil
 }
