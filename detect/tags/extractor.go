@@ -55,6 +55,9 @@ type Extractor struct {
 	// ask for; the first is that of no tag.
 	free   []detect.Series
 	scales []scaling
+	// freePages are pages that are made already, pages is how many are in use.
+	freePages []page
+	pages     int
 	// full and sated are set while there is no room for more series, and for
 	// more registers to learn the types of.
 	full, sated bool
@@ -94,8 +97,6 @@ type tableKey struct {
 	proto  protocols.Proto
 }
 
-const pageBits = 6
-
 // table holds the slots of one table, by pages: register maps are sparse.
 type table struct {
 	pages map[uint32]*page
@@ -108,35 +109,93 @@ type table struct {
 	spans  spans
 }
 
-// page holds the slots of neighbouring addresses, and what was last reported
-// there: NaN, which is not even equal to itself, where that made no sample. Nor is
-// a value that has no place in a binary32 equal to what is kept of it: it is given
-// out as if it had changed, which costs time but changes nothing.
+// page holds what is known of neighbouring addresses, one kind of thing after the
+// other, because most of it is not needed to see that nothing has changed. Values are
+// what was last reported there: NaN, which is not even equal to itself, where that
+// made no sample. Nor is a value that has no place in a binary32 equal to what is kept
+// of it: it is given out as if it had changed, which costs time but changes nothing.
 type page struct {
-	slots  [1 << pageBits]slot
-	values [1 << pageBits]float32
-	flags  [1 << pageBits]uint16
+	series [pageSize]*detect.Series
+	how    [pageSize]how
+	values [pageSize]float32
+	// flags are those that came with the values, none as long as there were none.
+	flags *[pageSize]uint16
+}
+
+const (
+	pageBits = 6
+	pageSize = 1 << pageBits
+)
+
+// how is how an address is read: its place in the Extractor's scales, whether type
+// inference gathers it, and its state. There is one for each address of a large site,
+// so it is small.
+type how uint32
+
+const (
+	howLearning = 1 << 2
+	howScaling  = 3 // bits
+)
+
+func howOf(scaling uint32, learning bool, state slotState) how {
+	h := how(scaling)<<howScaling | how(state)
+	if learning {
+		h |= howLearning
+	}
+	return h
+}
+
+// slot is an address in its page; one beyond the cap has no page.
+type slot struct {
+	page *page
+	at   uint32
+}
+
+func (s slot) state() slotState {
+	if s.page == nil {
+		return slotRefused
+	}
+	return slotState(s.page.how[s.at] & 3)
+}
+
+func (s slot) learning() bool         { return s.page.how[s.at]&howLearning != 0 }
+func (s slot) scaling() uint32        { return uint32(s.page.how[s.at] >> howScaling) }
+func (s slot) series() *detect.Series { return s.page.series[s.at] }
+
+func (s slot) set(series *detect.Series, h how) {
+	s.page.series[s.at], s.page.how[s.at] = series, h
 }
 
 var nan32 = float32(math.NaN())
 
-func newPage() *page {
-	p := new(page)
+// noFlags stands for those of all pages that have none. It is never written.
+var noFlags [pageSize]uint16
+
+// seenFlags are the flags that came with the values.
+func (p *page) seenFlags() *[pageSize]uint16 {
+	if p.flags == nil {
+		return &noFlags
+	}
+	return p.flags
+}
+
+// mostPages is how many pages are made at a time at most: with what the allocator
+// adds, just under 32 KiB.
+const mostPages = 31
+
+// newPage makes an empty page. They are made some at a time, as many as there were: a
+// single one would take an eighth more.
+func (x *Extractor) newPage() *page {
+	if len(x.freePages) == 0 {
+		x.freePages = make([]page, min(x.pages+1, mostPages))
+	}
+	p := &x.freePages[0]
+	x.freePages = x.freePages[1:]
+	x.pages++
 	for i := range p.values {
 		p.values[i] = nan32
 	}
 	return p
-}
-
-// slot is what is known of one address. There is one for each address of a large
-// site, so it is small.
-type slot struct {
-	series *detect.Series
-	// scaling is the place in the Extractor's scales of how it is read.
-	scaling uint32
-	state   slotState
-	// learning tells that type inference gathers it.
-	learning bool
 }
 
 // scaling is how a value is read from its registers. Nearly all of a plant are
@@ -251,15 +310,15 @@ func (x *Extractor) learns(e *protocols.Event) bool {
 
 // found is a value that was found in a message.
 type found struct {
-	slot  *slot
-	point *protocols.Point
-	value float64
+	series *detect.Series
+	point  *protocols.Point
+	value  float64
 }
 
 func (v found) sample(e *protocols.Event) detect.Sample {
 	p := v.point
 	s := detect.Sample{
-		Series: v.slot.series, Time: e.Time, Clock: e.Clock, Frame: e.Frame, Client: e.Client().IP,
+		Series: v.series, Time: e.Time, Clock: e.Clock, Frame: e.Frame, Client: e.Client().IP,
 		Access: p.Access, Value: v.value, Flags: p.Flags, HasFlags: p.Has&protocols.HasFlags != 0,
 	}
 	if p.Has&protocols.HasTime != 0 {
@@ -283,23 +342,24 @@ func (x *Extractor) points(e *protocols.Event, key tableKey, points []protocols.
 			continue
 		}
 		key.kind = p.Kind
-		s, page := x.slot(key, p.Index)
-		if s.state == slotNew {
-			x.open(key, p.Index, s)
+		s := x.slot(key, p.Index)
+		state := s.state()
+		if state == slotNew {
+			state = x.open(key, p.Index, s)
 		}
-		if learning && s.learning && p.Access == protocols.AccessReport {
+		if learning && state == slotValue && s.learning() && p.Access == protocols.AccessReport {
 			x.learn(key, points, i)
 		}
 		n := 1
-		switch s.state {
+		switch state {
 		case slotRefused:
 			x.stats.Refused++
 		case slotInner:
 			// The value's first register is not in the message.
 			x.stats.Partial++
-			forget(page, p)
+			forget(s.page, p)
 		default:
-			n = x.value(key, points, i, s, page, give)
+			n = x.value(key, points, i, s, give)
 		}
 		i += n
 	}
@@ -307,19 +367,18 @@ func (x *Extractor) points(e *protocols.Event, key tableKey, points []protocols.
 
 // value gives out the value that starts at points[i], and returns how many
 // points it took.
-func (x *Extractor) value(key tableKey, points []protocols.Point, i int, s *slot, page *page, give func(found)) int {
+func (x *Extractor) value(key tableKey, points []protocols.Point, i int, s slot, give func(found)) int {
 	p := &points[i]
 	v, n := p.Value, 1
 	if isRegister(p.Kind) && key.proto == protocols.ProtoModbus {
-		encoding := &x.scales[s.scaling].encoding
+		encoding := &x.scales[s.scaling()].encoding
 		n = encoding.Type.Registers()
 		var r [4]uint16
 		for k := range n {
 			if i+k >= len(points) || points[i+k].Kind != p.Kind || points[i+k].Index != p.Index+uint32(k) || points[i+k].Access != p.Access {
 				x.stats.Partial++
 				for j := range k {
-					_, page := x.slot(key, p.Index+uint32(j))
-					forget(page, &points[i+j])
+					forget(x.slot(key, p.Index+uint32(j)).page, &points[i+j])
 				}
 				return k
 			}
@@ -327,39 +386,45 @@ func (x *Extractor) value(key tableKey, points []protocols.Point, i int, s *slot
 		}
 		v = encoding.Decode(r[:n])
 	}
-	w := &x.scales[s.scaling]
+	w := &x.scales[s.scaling()]
 	v = v*w.scale + w.offset
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		x.stats.NotNumbers++
 		for j := range n {
-			_, page := x.slot(key, p.Index+uint32(j))
-			forget(page, &points[i+j])
+			forget(x.slot(key, p.Index+uint32(j)).page, &points[i+j])
 		}
 		return n
 	}
 	if p.Access == protocols.AccessReport {
-		remember(page, p)
+		remember(s.page, p)
 		for j := 1; j < n; j++ {
-			_, page := x.slot(key, p.Index+uint32(j))
-			remember(page, &points[i+j])
+			remember(x.slot(key, p.Index+uint32(j)).page, &points[i+j])
 		}
 	}
 	x.stats.Samples++
-	give(found{s, p, v})
+	give(found{s.series(), p, v})
 	return n
 }
 
 // remember keeps what was reported at an address.
 func remember(page *page, p *protocols.Point) {
-	if page != nil {
-		page.values[p.Index&(1<<pageBits-1)], page.flags[p.Index&(1<<pageBits-1)] = float32(p.Value), flagsOf(p)
+	if page == nil {
+		return
+	}
+	at, flags := p.Index%pageSize, flagsOf(p)
+	page.values[at] = float32(p.Value)
+	if flags != 0 && page.flags == nil {
+		page.flags = new([pageSize]uint16)
+	}
+	if page.flags != nil {
+		page.flags[at] = flags
 	}
 }
 
 // forget lets go of it: what is reported next is new.
 func forget(page *page, p *protocols.Point) {
 	if page != nil && p.Access == protocols.AccessReport {
-		page.values[p.Index&(1<<pageBits-1)] = nan32
+		page.values[p.Index%pageSize] = nan32
 	}
 }
 
@@ -385,49 +450,45 @@ func (x *Extractor) table(key tableKey) *table {
 	return t
 }
 
-// slot finds the place of an address and its page, and makes them if they are
-// new.
-func (x *Extractor) slot(key tableKey, index uint32) (*slot, *page) {
+// slot finds an address in its page, and makes that if it is new and there is room.
+func (x *Extractor) slot(key tableKey, index uint32) slot {
 	t := x.table(key)
 	if t == nil {
-		return &refused, nil
+		return slot{}
 	}
 	number := index >> pageBits
 	if t.at == nil || t.number != number {
 		p := t.pages[number]
 		if p == nil {
 			if x.refuses() {
-				return &refused, nil
+				return slot{}
 			}
-			p = newPage()
+			p = x.newPage()
 			t.pages[number] = p
 		}
 		t.at, t.number = p, number
 	}
-	return &t.at.slots[index&(1<<pageBits-1)], t.at
+	return slot{t.at, index % pageSize}
 }
 
-// refused stands for every address beyond the cap. It is never written.
-var refused = slot{state: slotRefused}
-
 // open decides what a new address is.
-func (x *Extractor) open(key tableKey, index uint32, s *slot) {
+func (x *Extractor) open(key tableKey, index uint32, s slot) slotState {
 	if x.refuses() {
-		s.state = slotRefused
-		return
+		s.set(nil, howOf(0, false, slotRefused))
+		return slotRefused
 	}
 	place := Place{key.device, key.unit, key.kind, index}
 	tag := x.list.Lookup(place)
 	if tag != nil && tag.Address != index {
-		s.state = slotInner
-		return
+		s.set(nil, howOf(0, false, slotInner))
+		return slotInner
 	}
 	x.series++
 	x.table(key).series++
 	x.stats.Series++
-	s.state = slotValue
-	s.series, s.scaling = x.newSeries(x.table(key), key, index, tag)
-	s.learning = tag == nil && isRegister(key.kind)
+	series, scaling := x.newSeries(x.table(key), key, index, tag)
+	s.set(series, howOf(scaling, tag == nil && isRegister(key.kind), slotValue))
+	return slotValue
 }
 
 func isRegister(k protocols.PointKind) bool {

@@ -496,33 +496,34 @@ func (x *Extractor) Adopt(list *List) []Retyped {
 // adopt reads the registers of a tag as it says from now on. It returns the
 // series that takes the place of raw ones, if the client read all of them.
 func (x *Extractor) adopt(t *table, key tableKey, tag Tag) (Retyped, bool) {
-	slots := make([]*slot, 0, 4)
+	slots := make([]slot, 0, 4) // without a page where there is no value
 	var raw []*detect.Series
 	for a := tag.Address; a <= tag.Last(); a++ {
-		if p := t.pages[a>>pageBits]; p != nil && p.slots[a&(1<<pageBits-1)].state == slotValue {
-			s := &p.slots[a&(1<<pageBits-1)]
-			slots = append(slots, s)
-			raw = append(raw, s.series)
+		s := slot{t.pages[a>>pageBits], a % pageSize}
+		if s.state() == slotValue {
+			raw = append(raw, s.series())
 		} else {
-			slots = append(slots, nil)
+			s = slot{}
 		}
+		slots = append(slots, s)
 	}
 	t.spans = spans{} // they hold other series now
 	first := slots[0]
-	if first != nil && tag.Name == "" && tag.Encoding.String() == first.series.Type && tag.Scale == 1 && tag.Offset == 0 {
+	if first.page != nil && tag.Name == "" && tag.Encoding.String() == first.series().Type && tag.Scale == 1 && tag.Offset == 0 {
 		return Retyped{}, false // it is read like that already
 	}
-	if first != nil {
-		first.series, first.scaling = x.newSeries(t, key, tag.Address, &tag)
+	if first.page != nil {
+		series, scaling := x.newSeries(t, key, tag.Address, &tag)
+		first.set(series, howOf(scaling, first.learning(), slotValue))
 	}
 	for _, s := range slots[1:] {
-		if s != nil {
-			*s = slot{state: slotInner}
+		if s.page != nil {
+			s.set(nil, howOf(0, false, slotInner))
 		}
 	}
 	if len(raw) != len(slots) {
 		return Retyped{}, false
 	}
-	w := x.scales[first.scaling]
-	return Retyped{Raw: raw, Typed: first.series, Decode: func(r []uint16) float64 { return w.encoding.Decode(r)*w.scale + w.offset }}, true
+	w := x.scales[first.scaling()]
+	return Retyped{Raw: raw, Typed: first.series(), Decode: func(r []uint16) float64 { return w.encoding.Decode(r)*w.scale + w.offset }}, true
 }

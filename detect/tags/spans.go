@@ -130,7 +130,7 @@ func (x *Extractor) singles(e *protocols.Event, key tableKey, points []protocols
 	values, samples := len(out.Values), len(out.Samples)
 	x.points(e, key, points, learning, func(v found) {
 		p := v.point
-		out.Values = append(out.Values, detect.Value{Series: v.slot.series, Value: v.value, Access: p.Access, Flags: p.Flags, HasFlags: p.Has&protocols.HasFlags != 0})
+		out.Values = append(out.Values, detect.Value{Series: v.series, Value: v.value, Access: p.Access, Flags: p.Flags, HasFlags: p.Has&protocols.HasFlags != 0})
 		if out.Each {
 			out.Samples = append(out.Samples, v.sample(e))
 		}
@@ -182,13 +182,13 @@ func (x *Extractor) makeSpan(key tableKey, t *table, s *span, points []protocols
 	s.Series = make([]*detect.Series, 0, len(points))
 	s.places, s.starts = make([]int32, len(points)), make([]int32, 0, len(points))
 	for i := 0; i < len(points); {
-		slot, page := x.slot(key, points[i].Index)
-		if page == nil {
+		slot := x.slot(key, points[i].Index)
+		if slot.page == nil {
 			return false
 		}
 		s.places[i] = -1
 		n := 1
-		switch slot.state {
+		switch slot.state() {
 		case slotNew:
 			return false // it was seen once, and there was no room
 		case slotInner:
@@ -197,7 +197,7 @@ func (x *Extractor) makeSpan(key tableKey, t *table, s *span, points []protocols
 			s.refused++
 		case slotValue:
 			if registers {
-				n = x.scales[slot.scaling].encoding.Type.Registers()
+				n = x.scales[slot.scaling()].encoding.Type.Registers()
 			}
 			if i+n > len(points) {
 				s.partial++
@@ -210,7 +210,7 @@ func (x *Extractor) makeSpan(key tableKey, t *table, s *span, points []protocols
 				s.places[i+k] = int32(len(s.Series))
 			}
 			s.starts = append(s.starts, int32(i))
-			s.Series = append(s.Series, slot.series)
+			s.Series = append(s.Series, slot.series())
 		}
 		i += n
 	}
@@ -250,9 +250,9 @@ func (x *Extractor) again(e *protocols.Event, key tableKey, s *span, points []pr
 	for i := 0; i < len(points); {
 		// The points of a page at a time.
 		page := t.pageOf(points[i].Index)
-		at := points[i].Index & (1<<pageBits - 1)
-		n := min(len(points)-i, 1<<pageBits-int(at))
-		was, flags := page.values[at:][:n], page.flags[at:][:n]
+		at := points[i].Index % pageSize
+		n := min(len(points)-i, pageSize-int(at))
+		was, flags := page.values[at:][:n], page.seenFlags()[at:][:n]
 		part := points[i:][:n]
 		for k := range part {
 			p := &part[k]
@@ -283,7 +283,7 @@ func (x *Extractor) again(e *protocols.Event, key tableKey, s *span, points []pr
 	}
 	if learning && registers {
 		for i := range points {
-			if slot := &t.pageOf(points[i].Index).slots[points[i].Index&(1<<pageBits-1)]; slot.learning {
+			if t.slotOf(points[i].Index).learning() {
 				x.learn(key, points, i)
 			}
 		}
@@ -305,7 +305,7 @@ func (x *Extractor) all(e *protocols.Event, t *table, s *span, points []protocol
 	for place := range s.Series {
 		p := &points[s.start(int32(place))]
 		if v, ok := x.read(t, s, int32(place), points, registers); ok {
-			out.Samples = append(out.Samples, found{&t.pageOf(p.Index).slots[p.Index&(1<<pageBits-1)], p, v}.sample(e))
+			out.Samples = append(out.Samples, found{t.slotOf(p.Index).series(), p, v}.sample(e))
 		}
 	}
 }
@@ -314,8 +314,7 @@ func (x *Extractor) all(e *protocols.Event, t *table, s *span, points []protocol
 func (x *Extractor) read(t *table, s *span, place int32, points []protocols.Point, registers bool) (v float64, ok bool) {
 	start := s.start(place)
 	p := &points[start]
-	slot := &t.pageOf(p.Index).slots[p.Index&(1<<pageBits-1)]
-	w := &x.scales[slot.scaling]
+	w := &x.scales[t.slotOf(p.Index).scaling()]
 	v = p.Value
 	if registers {
 		var r [4]uint16
@@ -336,3 +335,6 @@ func (t *table) pageOf(index uint32) *page {
 	}
 	return t.at
 }
+
+// slotOf finds an address whose page there is.
+func (t *table) slotOf(index uint32) slot { return slot{t.pageOf(index), index % pageSize} }
