@@ -30,7 +30,6 @@ func (e *Engine) fit() {
 	}
 	for _, t := range e.tickers {
 		e.relate(t, budget)
-		e.fitReplays(t, budget)
 		e.findRules(t)
 	}
 	e.fitConsequences()
@@ -38,6 +37,7 @@ func (e *Engine) fit() {
 		p.tally = nil
 	}
 	for _, t := range e.tickers {
+		e.fitReplays(t, budget) // last: it lets go of the history as it goes
 		t.history = history{}
 	}
 }

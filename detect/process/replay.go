@@ -206,7 +206,8 @@ func (r *replay) same(last, lag uint64) bool {
 	return true
 }
 
-// fitReplays makes the replay models from the history of t, before it is let go.
+// fitReplays makes the replay models from the history of t, and lets go of that point
+// by point: of a large site it is twice as large as the models.
 func (e *Engine) fitReplays(t *ticker, budget float64) {
 	var points []*point
 	for i, p := range t.points {
@@ -239,6 +240,7 @@ func (e *Engine) fitReplays(t *ticker, budget float64) {
 			p.replay.add(v, t.history.times[len(t.history.times)-len(values)+k])
 		}
 		p.replay.run = 0
+		t.history.columns[p.column] = column{}
 	})
 }
 

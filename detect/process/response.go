@@ -143,7 +143,7 @@ func (r *relation) keepSwitches() {
 			kept = append(kept, p)
 		}
 	}
-	r.switches = slices.Clip(kept)
+	r.switches = slices.Clone(kept) // a few of all states of the devices
 	for i := range r.responses {
 		x := &r.responses[i]
 		x.kind = int32(2*place[x.kind/2]) + x.kind%2
