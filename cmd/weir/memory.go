@@ -90,11 +90,7 @@ func (g *garbage) pace() {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	used := g.used()
-	if used == 0 {
-		return
-	}
-	percent := garbagePercent(used)
+	percent := garbagePercent(g.used()) // 0 before anything was collected
 	if percent*5 < g.percent*4 || percent*4 > g.percent*5 {
 		debug.SetGCPercent(percent)
 		g.percent = percent

@@ -1,0 +1,31 @@
+package main
+
+import "testing"
+
+func TestGarbageIsBoundedByWhatIsInUse(t *testing.T) {
+	for _, c := range []struct {
+		used uint64
+		want int // percent
+	}{
+		{0, 300}, // a start: nothing is collected before it is done
+		{1 << 20, 300},
+		{6 << 20, 200},
+		{12 << 20, 100},
+		{64 << 20, 100},
+		{128 << 20, 50},
+		{512 << 20, 12},
+		{4 << 30, leastSpare},
+	} {
+		if got := garbagePercent(c.used); got != c.want {
+			t.Errorf("with %d MiB in use %d percent of that may be garbage, want %d", c.used>>20, got, c.want)
+		}
+	}
+}
+
+func TestThePaceOfCollectingIsSetBeforeAnythingWasCollected(t *testing.T) {
+	t.Setenv("GOGC", "")
+	g := new(garbage)
+	if g.pace(); g.percent < 100 {
+		t.Errorf("%d percent may be garbage before anything is in use, want at least 100", g.percent)
+	}
+}
