@@ -58,30 +58,34 @@ type visited struct {
 
 // shape is the model of a quantity. Points that have none share noShape.
 type shape struct {
-	// low and high are the range; infinite if it is not judged. surprise is
-	// that of a value just outside.
+	// What each value is held against comes first.
+	//
+	// limitLow and limitHigh come from the tag list.
+	limitLow, limitHigh float64
+	// low and high are the range; infinite if it is not judged.
 	low, high float64
-	surprise  float64
 	// center and spread are the learned mean and deviation, drift how far the
 	// level has wandered from there, pace how far it may in one row.
 	center, spread, drift, pace float64
-	// seenLow and seenHigh are the extremes that were seen.
-	seenLow, seenHigh float64
 	// step is the largest move that is normal, 0 if that is not judged.
 	step float64
-	// grain is the median move. A live value that is rounded more coarsely than
-	// that is no longer what was learned: lattice is the decimal step that a value
-	// must leave to show that it is not, 0 when one has.
-	grain, lattice float64
 	// rest is how long it may stand still, in nanoseconds, 0 if that is not
 	// judged.
 	rest int64
+	// lattice is the decimal step that a value must leave to show that it is not
+	// rounded more coarsely than grain, 0 when one has.
+	lattice float64
 	// noiseLow and noiseHigh bound the logarithm of the mean square of second
 	// differences; equal if that is not judged. noise gathers those of now.
 	noiseLow, noiseHigh float64
 	noise               noise
-	// limitLow and limitHigh come from the tag list.
-	limitLow, limitHigh float64
+	// surprise is that of a value just outside of the range.
+	surprise float64
+	// seenLow and seenHigh are the extremes that were seen.
+	seenLow, seenHigh float64
+	// grain is the median move. A live value that is rounded more coarsely than
+	// that is no longer what was learned.
+	grain float64
 }
 
 // round gives the estimates the precision with which they are saved, so that a
