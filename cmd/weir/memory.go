@@ -29,9 +29,9 @@ const (
 	// what is in use, in percent, that it may always be.
 	spare      = 64 << 20
 	leastSpare = 4
-	// little is how much garbage may always wait. To collect at 4 MiB, as Go does by
-	// itself, costs a fifth of the CPU that a start takes.
-	little = 12 << 20
+	// startSpare lets a heap grow to 12 MiB before anything is collected, in percent of
+	// the 4 MiB at which Go does by itself; that costs a fifth of the CPU of a start.
+	startSpare = 300
 	// box is what a small box has for weir but for what is no heap: where what is in
 	// use fits into it, garbage is to fit too.
 	box = 456 << 20
@@ -90,7 +90,7 @@ func (g *garbage) pace() {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	percent := garbagePercent(g.used()) // 0 before anything was collected
+	percent := garbagePercent(g.used())
 	if percent*5 < g.percent*4 || percent*4 > g.percent*5 {
 		debug.SetGCPercent(percent)
 		g.percent = percent
@@ -98,10 +98,13 @@ func (g *garbage) pace() {
 }
 
 // garbagePercent is how much garbage there may be where so much is in use, in
-// percent of that.
+// percent of that; 0 before anything was collected.
 func garbagePercent(used uint64) int {
-	if used <= spare {
-		return min(max(100, int(100*little/max(used, 1))), 100*little/(4<<20))
+	switch {
+	case used == 0:
+		return startSpare
+	case used <= spare:
+		return 100
 	}
 	most := uint64(spare)
 	if used < box {
