@@ -101,9 +101,12 @@ func (e *Engine) RunSteps(ctx context.Context, src Source, steps Steps) error {
 	if len(e.lanes) == 0 {
 		return errors.New("run capture: no handler")
 	}
-	run := e.runOne
-	if e.workers > 1 {
+	run := e.runAtOnce
+	switch {
+	case e.workers > 1:
 		run = e.runMany
+	case e.settings.Backlog > 0:
+		run = e.runAhead
 	}
 	clock, failed, err := run(ctx, src, steps)
 	e.source = src.Counters()
@@ -119,20 +122,25 @@ func (e *Engine) RunSteps(ctx context.Context, src Source, steps Steps) error {
 	return failed
 }
 
-// runOne does all on the calling goroutine, except the steps if they may fall
-// behind. failed is the error of the source, err that of a step.
-func (e *Engine) runOne(ctx context.Context, src Source, steps Steps) (clock int64, failed, err error) {
-	step := func(clock int64) error { return steps.Gather(clock).Do() }
-	if e.settings.Backlog > 0 {
-		stepping := newStepper(steps, e.settings.Backlog, &e.behind)
-		go stepping.run()
-		defer func() {
-			if last := stepping.end(); err == nil {
-				err = last
-			}
-		}()
-		step = stepping.step
+// runAtOnce does each step before the next batch, on the calling goroutine.
+func (e *Engine) runAtOnce(ctx context.Context, src Source, steps Steps) (clock int64, failed, err error) {
+	return e.runOne(ctx, src, func(clock int64) error { return steps.Gather(clock).Do() })
+}
+
+// runAhead lets the steps fall behind.
+func (e *Engine) runAhead(ctx context.Context, src Source, steps Steps) (clock int64, failed, err error) {
+	stepping := newStepper(steps, e.settings.Backlog, &e.behind)
+	go stepping.run()
+	clock, failed, err = e.runOne(ctx, src, stepping.step)
+	if last := stepping.end(); err == nil {
+		err = last
 	}
+	return clock, failed, err
+}
+
+// runOne does all but the steps on the calling goroutine. failed is the error of
+// the source, err that of a step.
+func (e *Engine) runOne(ctx context.Context, src Source, step func(clock int64) error) (clock int64, failed, err error) {
 	var b Batch
 	defer b.reset()
 	for {
