@@ -41,7 +41,7 @@ fuzz:
 		done; \
 	done
 
-## bench: weir beside tcpdump and others over large captures (about ten minutes), and where its time goes
+## bench: weir beside tcpdump and others over large captures (about a quarter of an hour), and where its time goes
 bench:
 	go test ./cmd/weir -v -run='^Test(SideBySide|LiveRate)$$' -count=1 -timeout 30m -args -side-by-side
 	@for kind in modbus dnp3; do \
