@@ -196,17 +196,7 @@ func TestTheSameTrafficLiveGivesTheSameAlertsAndEveryPacketIsCounted(t *testing.
 	live := alertKinds(t, path("live.jsonl"))
 	must("replay", path("heard.pcap"), "--baseline", path("plant.json"), "--store", "none", "--alerts", path("heard.jsonl"))
 	heard := alertKinds(t, path("heard.jsonl"))
-	for id, kind := range heard {
-		if live[id] == "" {
-			t.Errorf("replay of what was heard has alert %s (%s), live has not", id, kind)
-		}
-	}
-	for id, kind := range live {
-		// Polls end with the capture: live, the silence after it counts.
-		if heard[id] == "" && !strings.HasPrefix(kind, "timing.") && kind != "device.silent" {
-			t.Errorf("live has alert %s (%s), replay of what was heard has not", id, kind)
-		}
-	}
+	sameAlerts(t, live, heard)
 	for id, kind := range planned {
 		// What depends on the rhythm of the polls is for the machine to keep.
 		if live[id] == "" && !strings.HasPrefix(kind, "timing.") && !strings.HasPrefix(kind, "value.") {
@@ -233,4 +223,21 @@ func countPackets(t *testing.T, capture string) uint64 {
 		t.Fatal(err)
 	}
 	return r.Packets
+}
+
+// sameAlerts holds the kinds of alerts of a live sensor, by their ids, against those of
+// a replay of what was heard.
+func sameAlerts(t *testing.T, live, heard map[string]string) {
+	t.Helper()
+	for id, kind := range heard {
+		if live[id] == "" {
+			t.Errorf("replay of what was heard has alert %s (%s), live has not", id, kind)
+		}
+	}
+	for id, kind := range live {
+		// Polls end with the capture: live, the silence after it counts.
+		if heard[id] == "" && !strings.HasPrefix(kind, "timing.") && kind != "device.silent" {
+			t.Errorf("live has alert %s (%s), replay of what was heard has not", id, kind)
+		}
+	}
 }

@@ -119,6 +119,21 @@ func firstAlert(t *testing.T, path string) string {
 	return ""
 }
 
+// livePipeline is one that learns for ten minutes, as a sensor has it.
+func livePipeline(t *testing.T, c *config) *pipeline {
+	t.Helper()
+	o, err := c.pipeline()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.schedule, o.live = detect.LearnFor(10*time.Minute), true
+	p, err := newPipeline(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 // patientSink notes what it is told of patience.
 type patientSink struct {
 	sinks.Sink
@@ -131,14 +146,7 @@ func TestSinksArePatientFromTheFittingUntilWhatCameMeanwhileIsJudged(t *testing.
 	s, path, _ := learnedSensor(t)
 	c := defaultConfig()
 	c.Workers = 2
-	o, err := c.pipeline()
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.schedule, o.live = detect.LearnFor(10*time.Minute), true
-	if s.pipeline, err = newPipeline(o); err != nil {
-		t.Fatal(err)
-	}
+	s.pipeline = livePipeline(t, c)
 	sink := new(patientSink)
 	s.outlets = &outlets{sinks: []sinks.Sink{sink}}
 	s.config, s.learned, s.pipeline.after = c, false, s.after
@@ -166,14 +174,7 @@ func TestABaselineIsSavedBesideTheTraffic(t *testing.T) {
 	s, path, _ := learnedSensor(t)
 	c := defaultConfig()
 	c.Learn.Baseline, c.Workers = path("plant.json"), 3
-	o, err := c.pipeline()
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.schedule, o.live = detect.LearnFor(10*time.Minute), true
-	if s.pipeline, err = newPipeline(o); err != nil {
-		t.Fatal(err)
-	}
+	s.pipeline = livePipeline(t, c)
 	s.learned, s.pipeline.saves = false, true
 	saved := 0
 	s.pipeline.after = func(clock int64) {

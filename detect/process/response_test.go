@@ -23,11 +23,7 @@ func surging(t testing.TB, starts int) *scene {
 	x.run(100)
 	x.engine.Watch(x.t)
 	x.run(30)
-	for _, k := range x.engine.tickers {
-		for _, r := range k.relations {
-			r.unsettled = 0 // as after many more starts
-		}
-	}
+	x.engine.knowSwitches()
 	return x
 }
 

@@ -189,3 +189,12 @@ func savedAndLoaded(t *testing.T, e *Engine) (saved []byte, loaded *Engine) {
 	}
 	return saved, loaded
 }
+
+// knowSwitches makes relations judge at once after a switch, as after many more of them.
+func (e *Engine) knowSwitches() {
+	for _, k := range e.tickers {
+		for _, r := range k.relations {
+			r.unsettled = 0
+		}
+	}
+}

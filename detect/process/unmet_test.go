@@ -56,11 +56,7 @@ func newTwoPumps(t testing.TB) *twoPumps {
 	x.run(40)
 	x.engine.Watch(x.t)
 	x.run(30)
-	for _, k := range x.engine.tickers {
-		for _, r := range k.relations {
-			r.unsettled = 0 // as after many more starts
-		}
-	}
+	x.engine.knowSwitches()
 	x.log = nil
 	return x
 }
