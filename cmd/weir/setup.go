@@ -53,7 +53,7 @@ func (c *config) pipeline() (pipelineOptions, error) {
 		}
 	}
 	if c.Detect.Process {
-		o.process = &process.Settings{AlarmsPerDay: c.Detect.AlarmsPerDay / 2, MaxPoints: c.Detect.MaxPoints, Memory: int(c.Detect.Memory), Limits: limits(o.tags)}
+		o.process = &process.Settings{AlarmsPerDay: c.Detect.AlarmsPerDay / 2, MaxPoints: c.Detect.MaxPoints, Memory: int(c.Detect.Memory), Workers: c.Workers, Limits: limits(o.tags)}
 		o.settings.AlarmsPerDay = c.Detect.AlarmsPerDay / 2
 	}
 	return o, nil

@@ -10,6 +10,8 @@ type board struct {
 	// told are who is told of each point: those from first on.
 	first []int32
 	told  []listener
+	// weights is how many weights all relations have.
+	weights int
 }
 
 // listener is a relation, by its place in the ticker, and the place of a switch in it.
@@ -29,6 +31,7 @@ func newBoard(relations []*relation) *board {
 	b := &board{}
 	places := make(map[*point]int)
 	for _, r := range relations {
+		b.weights += len(r.members) * r.columns()
 		for _, p := range r.switches {
 			if _, ok := places[p]; !ok {
 				places[p] = len(b.points)

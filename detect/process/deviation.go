@@ -52,20 +52,15 @@ const (
 // blamed is how many members an alarm names at most.
 const blamed = 6
 
-// judgeRow holds the row of t against r, and raises or ends its alarm.
+// judgeRow judges the row of t that r has taken in, and raises or ends its alarm.
 func (e *Engine) judgeRow(r *relation, t *ticker) {
-	if !r.step(t) {
+	if !r.judged {
 		if r.quiet > 0 && !r.stirred {
 			r.stirred = e.relationExplained(r, t.start)
 		}
 		return
 	}
-	worst, lead := 0.0, 0
-	for j := range r.members {
-		if r.members[j].ratio > worst {
-			worst, lead = r.members[j].ratio, j
-		}
-	}
+	worst, lead := r.worst, r.lead
 	a := &r.alarm
 	if worst <= release {
 		a.doubt = 0
@@ -123,23 +118,10 @@ func (r *relation) lastFrame() uint64 {
 	return last
 }
 
-// judgeSlow holds all members of r together against what they were, and each
-// against its anchor.
+// judgeSlow judges all members of r together against what they were, and each
+// against its anchor and its habit.
 func (e *Engine) judgeSlow(r *relation, t *ticker) {
-	worst, lead, together, habitual := 0.0, 0, false, false
-	for j := range r.members {
-		if a := r.members[j].anchor; a != nil && a.ratio > worst {
-			worst, lead, habitual = a.ratio, j, false
-		}
-		if a := r.members[j].habit; a != nil && a.ratio > worst {
-			worst, lead, habitual = a.ratio, j, true
-		}
-	}
-	if r.joint != nil {
-		if q := r.joint.test(r); q > worst {
-			worst, together, habitual = q, true, false
-		}
-	}
+	worst, lead, together, habitual := r.slowly.worst, r.slowly.lead, r.slowly.together, r.slowly.habitual
 	a := &r.slow
 	if !a.active {
 		if worst <= 1 {

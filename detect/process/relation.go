@@ -57,7 +57,9 @@ type relation struct {
 	// expect is what weights make of the row, see predict.
 	expect []float64
 	ready  bool
-	alarm  relationAlarm
+	// verdict is that on the last row.
+	verdict
+	alarm relationAlarm
 	// slow is the alarm about what no member tells by itself: all of them together,
 	// or one against its anchor. It gives way to alarm.
 	slow relationAlarm

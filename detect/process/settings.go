@@ -34,6 +34,8 @@ type Settings struct {
 	ReplayBytes int
 	// MaxRows bounds the rows of history. Default 16,384.
 	MaxRows int
+	// Workers is how many goroutines judge rows at once. Default 1.
+	Workers int
 	// Limits gives the engineering limits of a series, from the tag list;
 	// infinite where there are none. Several goroutines may call it at once. It may be
 	// nil.
@@ -57,6 +59,7 @@ func (s Settings) withDefaults() Settings {
 	set(&s.HistoryBytes, s.Memory/4*3)
 	set(&s.ReplayBytes, s.Memory/4)
 	set(&s.MaxRows, 16_384)
+	set(&s.Workers, 1)
 	return s
 }
 

@@ -9,14 +9,17 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/weir-ics/weir/detect"
 	"github.com/weir-ics/weir/protocols"
 )
 
 // pumps makes devices with two pumps and eight flows each, which follow the pumps of
 // their own device and a demand of all, and an engine that has learned from them for
-// some rows.
-func pumps(devices, rows int, s Settings) *Engine {
+// some rows. It returns a function that goes on with a row, in which the flows of the
+// first devices are told to be so much more than they are.
+func pumps(devices, rows int, s Settings) (*Engine, func(first int, more float64)) {
 	const perDevice = 10
 	e := NewEngine(s)
 	series := make([]*detect.Series, devices*perDevice)
@@ -26,8 +29,8 @@ func pumps(devices, rows int, s Settings) *Engine {
 	}
 	r := rand.New(rand.NewPCG(3, 4))
 	values := make([]float64, len(series))
-	frame := uint64(0)
-	for row := range rows {
+	frame, row := uint64(0), 0
+	next := func(first int, more float64) {
 		demand := 30 * math.Sin(float64(row)/40)
 		for d := range devices {
 			mine := values[d*perDevice : (d+1)*perDevice]
@@ -44,17 +47,25 @@ func pumps(devices, rows int, s Settings) *Engine {
 		for i, x := range series {
 			frame++
 			now := int64(row+1)*1e9 + int64(i)*1e4
-			e.Observe(&detect.Sample{Series: x, Time: now, Clock: now, Frame: frame, Access: protocols.AccessReport, Value: max(0, values[i])})
+			v := values[i]
+			if i/perDevice < first && i%perDevice >= 2 {
+				v += more
+			}
+			e.Observe(&detect.Sample{Series: x, Time: now, Clock: now, Frame: frame, Access: protocols.AccessReport, Value: max(0, v)})
 		}
+		row++
+	}
+	for range rows {
+		next(0, 0)
 	}
 	e.watchAt = int64(rows+1) * 1e9
-	return e
+	return e, next
 }
 
 func TestTheSameIsLearnedOnAnyNumberOfProcessors(t *testing.T) {
 	learn := func(processors int) []byte {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
-		e := pumps(64, 400, Settings{GroupSize: 24})
+		e, _ := pumps(64, 400, Settings{GroupSize: 24})
 		e.settle()
 		relations, responses := 0, 0
 		for _, tick := range e.tickers {
@@ -76,6 +87,32 @@ func TestTheSameIsLearnedOnAnyNumberOfProcessors(t *testing.T) {
 	for _, processors := range []int{2, 5} {
 		if several := learn(processors); !bytes.Equal(one, several) {
 			t.Errorf("one processor learns %d octets of baseline, %d learn %d others", len(one), processors, len(several))
+		}
+	}
+}
+
+func TestTheSameIsFoundByAnyNumberOfWorkers(t *testing.T) {
+	watch := func(workers int) []detect.Finding {
+		e, next := pumps(64, 400, Settings{GroupSize: 24, Workers: workers})
+		for i := range 120 {
+			more := 0.0
+			if i%40 > 20 {
+				more = 60
+			}
+			next(16, more)
+		}
+		if n := e.tickers[0].board.weights; n < worthSharing {
+			t.Errorf("rows of %d weights are not shared", n)
+		}
+		return e.Findings(nil)
+	}
+	one := watch(1)
+	if len(one) < 20 {
+		t.Errorf("%d findings are too few to tell anything", len(one))
+	}
+	for _, workers := range []int{2, 5} {
+		if d := cmp.Diff(one, watch(workers), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
+			t.Errorf("%d workers find something else than one:\n%s", workers, d)
 		}
 	}
 }
@@ -294,7 +331,7 @@ func TestWeightsAreTheRegressionOfEachMemberOnTheOthers(t *testing.T) {
 func BenchmarkSettle(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
-		e := pumps(200, 600, Settings{})
+		e, _ := pumps(200, 600, Settings{})
 		b.StartTimer()
 		e.settle()
 	}

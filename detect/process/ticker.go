@@ -32,8 +32,9 @@ type ticker struct {
 	history   history
 	relations []*relation
 	// board is there once rows are judged.
-	board *board
-	rules []*rule
+	board  *board
+	shares shares // of who takes rows into relations
+	rules  []*rule
 	// away are those of its points that explain others of slower paces. invited
 	// holds, while learning, which points of faster paces were asked to explain its
 	// own, and whether there was room.
@@ -282,6 +283,7 @@ func (e *Engine) closeRow(t *ticker) {
 		t.board = newBoard(t.relations)
 	}
 	t.board.look(t.relations, t.start)
+	e.stepRelations(t)
 	for _, r := range t.relations {
 		e.stats.Rows++
 		e.judgeRow(r, t)
