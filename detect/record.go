@@ -60,10 +60,10 @@ type Series struct {
 	// Label is never nil. Series of the same words share one: a million series
 	// without names would be half as large again.
 	*Label
-	// Model is the process model's own: what it knows of the series, so that a
-	// value finds it without a search. Nobody else touches it.
-	Model any
 	Index uint32
+	// Model is the process model's own: the number of what it knows of the series, so
+	// that a value finds it without a search. Nobody else touches it.
+	Model uint32
 }
 
 // Table is one kind of points of one device. It is not changed once a series has

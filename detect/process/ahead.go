@@ -20,11 +20,7 @@ func (e *Engine) LookAhead(values []detect.Value) {
 	points := found[:0]
 	values = values[:min(len(values), Ahead)]
 	for i := range values {
-		if p, ok := values[i].Series.Model.(*point); ok {
-			points = append(points, p)
-		} else {
-			points = append(points, nil)
-		}
+		points = append(points, e.numbered(values[i].Series))
 	}
 	sum := uint64(0)
 	for _, p := range points {

@@ -219,7 +219,7 @@ func (e *Engine) save(to io.Writer, take func(*point) bool, tickers []*ticker) e
 		}
 		table = table[:0]
 	}
-	for _, p := range sorted(e.order) {
+	for _, p := range e.sorted() {
 		if p.profile == nil || !take(p) {
 			continue
 		}
@@ -374,7 +374,7 @@ func (e *Engine) Load(section json.RawMessage) error { return e.LoadOnce(section
 // LoadOnce is Load for a large section: upTo is told now and then up to which octet
 // the section has been read for good, so that its memory can be used again.
 func (e *Engine) LoadOnce(section json.RawMessage, upTo func(octets int)) error {
-	if len(e.order) > 0 {
+	if e.order.len() > 0 {
 		return fmt.Errorf("load the process models: the engine has already seen samples")
 	}
 	fresh := NewEngine(e.settings)
@@ -393,7 +393,6 @@ func (e *Engine) LoadOnce(section json.RawMessage, upTo func(octets int)) error 
 		}
 	}
 	*e = *fresh
-	e.last.engine = e // the reader of all that was loaded
 	e.points.all = &e.order
 	return nil
 }
@@ -502,7 +501,6 @@ func parseName[T ~uint8](s string, n T, name func(T) string) (T, error) {
 // many at a time, side by side: a million single ones cost the allocator more.
 type loader struct {
 	engine *Engine
-	points slab[point]
 	series slab[detect.Series]
 	labels detect.Labels
 	table  *detect.Table // the last
@@ -579,7 +577,7 @@ func (l *loader) restore(s *savedPoint) error {
 	if err != nil {
 		return fmt.Errorf("nature: %w", err)
 	}
-	if len(e.order) >= e.settings.MaxPoints {
+	if e.order.len()-e.retired >= e.settings.MaxPoints {
 		return fmt.Errorf("more than the %d points that are allowed", e.settings.MaxPoints)
 	}
 	key := pointKey{device: s.Device, proto: proto, unit: s.Unit, kind: kind, index: s.Index}
@@ -592,9 +590,8 @@ func (l *loader) restore(s *savedPoint) error {
 	if (nat == natureConstant || nat == natureState) && len(s.States) == 0 {
 		return fmt.Errorf("%s is a %s without states", key.id(), nat)
 	}
-	p := l.points.take()
-	p.rare, p.from = noRare, e.last
-	p.paced, p.interval, p.regular = true, s.Interval, s.Regular
+	p := e.order.next()
+	*p = point{rare: noRare, from: e.last, paced: true, interval: s.Interval, regular: s.Regular}
 	p.series = l.series.take()
 	p.series.Table, p.series.Index, p.series.Label = l.tableOf(key), s.Index, l.labels.Get(detect.Label{Name: s.Name, Type: s.Type})
 	p.classify()
@@ -682,8 +679,8 @@ func (l *loader) restore(s *savedPoint) error {
 		}
 		p.own().covert = &covert{digits: &digits{unit: d.Unit, learned: d.Learned, n: d.N, limit: d.Limit}}
 	}
-	e.points.put(key, len(e.order))
-	e.order = append(e.order, p)
+	e.points.put(key, e.order.len())
+	e.order.add()
 	e.stats.Points++
 	return nil
 }
@@ -737,10 +734,10 @@ func (l *loader) restorePace(s *savedPace) error {
 
 // at is the point of a place in the section.
 func (l *loader) at(i int) (*point, error) {
-	if order := l.engine.order; i >= 0 && i < len(order) {
-		return order[i], nil
+	if i >= 0 && i < l.engine.order.len() {
+		return l.engine.order.at(i), nil
 	}
-	return nil, fmt.Errorf("point %d of %d", i, len(l.engine.order))
+	return nil, fmt.Errorf("point %d of %d", i, l.engine.order.len())
 }
 
 func (l *loader) restoreRelation(t *ticker, x *savedRelation) error {

@@ -77,7 +77,7 @@ func BenchmarkPlainPoints(b *testing.B) {
 				now := int64(row+1) * 1e9
 				s := detect.Sample{Series: x, Time: now, Clock: now, Frame: 1, Access: protocols.AccessReport}
 				if row > 0 {
-					s.Series = e.order[i].series
+					s.Series = e.order.at(i).series
 				}
 				e.Observe(&s)
 			}

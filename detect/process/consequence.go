@@ -277,7 +277,7 @@ func (e *Engine) learnEffect(q *point, o *outcome, p *point, v float64, after in
 func (e *Engine) fitConsequences() {
 	e.nConsequences = 0
 	causes := make(map[*point][]*consequence)
-	for _, p := range e.order {
+	for _, p := range e.each() {
 		c := p.commands
 		if c == nil {
 			continue
@@ -291,7 +291,7 @@ func (e *Engine) fitConsequences() {
 			}
 		}
 	}
-	for _, p := range e.order {
+	for _, p := range e.each() {
 		c := p.commands
 		if c == nil {
 			continue
@@ -309,7 +309,7 @@ func (e *Engine) fitConsequences() {
 	}
 	e.fitPrompts()
 	e.fitEchoes()
-	for _, p := range e.order {
+	for _, p := range e.each() {
 		if p.commands != nil {
 			p.commands.tidy()
 		}
@@ -545,7 +545,7 @@ func (k *consequence) id() string {
 // with the evidence.
 func (e *Engine) Consequences() []string {
 	var out []string
-	for _, p := range e.order {
+	for _, p := range e.each() {
 		if p.commands == nil {
 			continue
 		}

@@ -38,19 +38,19 @@ func Diff(w io.Writer, earlier, later Learned) (differs bool, err error) {
 			_, err = fmt.Fprintf(w, format+"\n", args...)
 		}
 	}
-	for _, p := range b.order {
+	for _, p := range b.each() {
 		if was := a.points.get(keyOf(p.series)); was != nil {
 			diffCommands(say, was, p)
 		}
 	}
-	for _, p := range b.order {
+	for _, p := range b.each() {
 		if was := a.points.get(keyOf(p.series)); was != nil {
 			diffValues(say, was, p)
 		}
 	}
 	diffRules(say, a, b)
-	sayTables(say, "new point", b.order, a)
-	sayTables(say, "gone point", a.order, b)
+	sayTables(say, "new point", b, a)
+	sayTables(say, "gone point", a, b)
 	return differs, err
 }
 
@@ -188,7 +188,7 @@ func (e *Engine) rulesByID() map[string]*rule {
 
 // sayTables says which of the points the other engine does not have, a table of a
 // device at a time.
-func sayTables(say func(string, ...any), what string, points []*point, other *Engine) {
+func sayTables(say func(string, ...any), what string, e, other *Engine) {
 	var table pointKey
 	named, more := 0, 0
 	end := func() {
@@ -197,7 +197,7 @@ func sayTables(say func(string, ...any), what string, points []*point, other *En
 		}
 		named, more = 0, 0
 	}
-	for _, p := range points {
+	for _, p := range e.each() {
 		key := keyOf(p.series)
 		if other.points.get(key) != nil {
 			continue

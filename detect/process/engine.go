@@ -15,8 +15,11 @@ import (
 type Engine struct {
 	settings Settings
 	points   pointIndex
-	// order holds the points as they appeared.
-	order   []*point
+	// order holds the points as they appeared, retired is how many of them are, once
+	// learning is over; sources are the series of those that have several.
+	order   pieces[point]
+	retired int
+	sources pieces[source]
 	tickers []*ticker
 	// clock is the largest watermark seen, start the first.
 	clock, start int64
@@ -136,7 +139,7 @@ func NewEngine(s Settings) *Engine {
 		readers:   make(map[netip.Addr]*reader),
 	}
 	e.points = newPointIndex(&e.order)
-	e.last = &reader{engine: e}
+	e.last = new(reader)
 	return e
 }
 
@@ -238,54 +241,45 @@ func (e *Engine) Findings(out []detect.Finding) []detect.Finding {
 
 // point finds or makes the point of a series.
 func (e *Engine) point(s *detect.Series) *point {
-	switch m := s.Model.(type) {
-	case *point:
-		if m.from.engine == e {
-			return m
-		}
-	case *source:
-		if p := m.point; p.from.engine == e {
-			return p
-		}
+	if p := e.known(s); p != nil {
+		return p
 	}
-	p := e.find(s)
+	p, number := e.find(s)
 	if p == nil {
 		return nil
 	}
 	if p.series == s {
-		s.Model = p
+		s.Model = uint32(number) + 1
 	} else {
 		e.shareSeries(p, s)
 	}
 	return p
 }
 
-// find searches for the point, or makes it.
-func (e *Engine) find(s *detect.Series) *point {
+// find searches for the point, or makes it, and tells its number.
+func (e *Engine) find(s *detect.Series) (*point, int) {
 	key := keyOf(s)
-	p := e.points.get(key)
-	if p != nil {
+	if n := e.points.number(key); n >= 0 {
+		p := e.order.at(n)
 		switch {
 		case p.series == s:
-			return p
-		case !p.has && p.series.Type == s.Type:
-			// A point of a loaded baseline meets its series.
-			p.series = s
-			return p
+			return p, n
 		case p.series.Type == s.Type:
-			return p
+			if !p.has && p.series.Model == 0 {
+				p.series = s // a point of a loaded baseline meets its series
+			}
+			return p, n
 		}
 		// A point that is read as another type is another point.
 	}
-	if len(e.order) >= e.settings.MaxPoints {
-		return nil
+	n := e.order.len()
+	if n-e.retired >= e.settings.MaxPoints {
+		return nil, 0
 	}
-	p = e.newPoint(s)
-	e.points.put(key, len(e.order))
-	e.order = append(e.order, p)
+	p := e.newPoint(s)
+	e.points.put(key, n)
 	e.stats.Points++
-	p.tally = newTally()
-	return p
+	return p, n
 }
 
 // advance fires everything that is due up to clock, in the order of time.
@@ -353,7 +347,7 @@ func (e *Engine) report(p *point, s *detect.Sample) (same bool) {
 		p.changed = s.Time
 	}
 	if p.shared {
-		if x, ok := s.Series.Model.(*source); ok {
+		if x := e.sourceOf(s.Series); x != nil {
 			x.value, x.flags, x.hasFlags = s.Value, s.Flags, s.HasFlags
 		}
 	}
@@ -393,8 +387,16 @@ func (e *Engine) report(p *point, s *detect.Sample) (same bool) {
 }
 
 // sorted returns the points in the order of their keys.
-func sorted(points []*point) []*point {
-	out := slices.Clone(points)
-	slices.SortStableFunc(out, func(a, b *point) int { return keyOf(a.series).compare(keyOf(b.series)) })
+func (e *Engine) sorted() []*point {
+	out := make([]*point, 0, e.order.len())
+	for _, p := range e.each() {
+		out = append(out, p)
+	}
+	inOrder(out)
 	return out
+}
+
+// inOrder puts points in the order of their keys.
+func inOrder(points []*point) {
+	slices.SortStableFunc(points, func(a, b *point) int { return keyOf(a.series).compare(keyOf(b.series)) })
 }

@@ -285,7 +285,7 @@ func TestAMergedBaselineKnowsWhatEitherSaw(t *testing.T) {
 	if err := e.Load(m); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range e.order {
+	for _, p := range e.each() {
 		if p.series.Name != "setpoint" {
 			continue
 		}

@@ -10,15 +10,11 @@ import (
 
 // fit makes all models from what was learned, and lets go of the history.
 func (e *Engine) fit() {
-	if before := len(e.order); before > 0 {
-		e.order = slices.DeleteFunc(e.order, func(p *point) bool { return p.retired() })
-		if len(e.order) < before {
-			for i, p := range e.order {
-				e.points.put(keyOf(p.series), i)
-			}
-		}
+	e.retired = e.order.len()
+	for range e.each() {
+		e.retired--
 	}
-	for _, p := range e.order {
+	for _, p := range e.each() {
 		if p.tally != nil && p.tally.nStates > maxStates {
 			e.continuous++
 		}
@@ -33,7 +29,7 @@ func (e *Engine) fit() {
 		e.findRules(t)
 	}
 	e.fitConsequences()
-	for _, p := range e.order {
+	for _, p := range e.each() {
 		p.tally = nil
 	}
 	for _, t := range e.tickers {
@@ -48,9 +44,8 @@ func (e *Engine) fitProfiles(budget float64) {
 	const batch = 4096
 	var same sharing
 	var made [batch]*profile
-	for points := e.order; len(points) > 0; {
-		some := points[:min(batch, len(points))]
-		points = points[len(some):]
+	some := make([]*point, 0, batch)
+	take := func() {
 		sideBySide(len(some), func(i int) {
 			if made[i] = nil; some[i].tally != nil {
 				made[i] = e.profileOf(some[i], budget)
@@ -62,7 +57,14 @@ func (e *Engine) fitProfiles(budget float64) {
 				p.profile = same.find(made[i])
 			}
 		}
+		some = some[:0]
 	}
+	for _, p := range e.each() {
+		if some = append(some, p); len(some) == batch {
+			take()
+		}
+	}
+	take()
 }
 
 // profileOf makes the profile of a point, from what is known of it alone. budget is how many false alarms a

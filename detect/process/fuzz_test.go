@@ -116,7 +116,10 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		for i := range 60 {
-			for _, p := range e.order[:min(len(e.order), 20)] {
+			for n, p := range e.each() {
+				if n == 20 {
+					break
+				}
 				now := int64(1e18) + int64(i)*1e9
 				s := detect.Sample{Series: p.series, Time: now, Clock: now, Frame: uint64(i + 1), Access: protocols.AccessReport, Value: float64(i % 5), HasFlags: i%2 == 0}
 				if i%16 == 3 {

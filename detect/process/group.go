@@ -31,7 +31,7 @@ func (e *Engine) groupsOf(t *ticker, alone bool) [][]*point {
 			members = append(members, p)
 		}
 	}
-	members = sorted(members)
+	inOrder(members)
 	if len(members) > e.settings.MaxRelated {
 		members = members[:e.settings.MaxRelated]
 	}

@@ -45,7 +45,7 @@ func TestPointsThatMoveBeyondTheRoomForHistoryAreCountedAndNotJudged(t *testing.
 		t.Errorf("%d points are said to have no history, want %d", n, points/2-columns)
 	}
 	natures := map[nature]int{}
-	for _, p := range x.engine.order {
+	for _, p := range x.engine.each() {
 		natures[p.profile.nature]++
 	}
 	if natures[natureConstant] != points/2 || natures[natureUnknown] != points/2-columns {

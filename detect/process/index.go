@@ -7,7 +7,7 @@ import "slices"
 // take more memory than most of the points.
 type pointIndex struct {
 	// all are the points of the Engine, which pages name by their places.
-	all    *[]*point
+	all    *pieces[point]
 	tables map[pointKey]*pointTable // by the key of the point with index 0
 	// last is the table that was used last, of lastKey.
 	last    *pointTable
@@ -25,23 +25,30 @@ const pointPageBits = 5
 // pointPage holds, for each point, one more than its place; 0 is none.
 type pointPage [1 << pointPageBits]uint32
 
-func newPointIndex(all *[]*point) pointIndex {
+func newPointIndex(all *pieces[point]) pointIndex {
 	return pointIndex{all: all, tables: make(map[pointKey]*pointTable)}
 }
 
 // get returns the point with a key, nil if there is none.
 func (x *pointIndex) get(k pointKey) *point {
+	if n := x.number(k); n >= 0 {
+		return x.all.at(n)
+	}
+	return nil
+}
+
+// number is the place of the point with a key, -1 if there is none.
+func (x *pointIndex) number(k pointKey) int {
 	at := k.index
 	t := x.table(k)
 	if t == nil {
-		return nil
+		return -1
 	}
-	if i, ok := slices.BinarySearch(t.numbers, at>>pointPageBits); ok {
-		if n := t.pages[i][at&(1<<pointPageBits-1)]; n > 0 {
-			return (*x.all)[n-1]
-		}
+	i, ok := slices.BinarySearch(t.numbers, at>>pointPageBits)
+	if !ok {
+		return -1
 	}
-	return nil
+	return int(t.pages[i][at&(1<<pointPageBits-1)]) - 1
 }
 
 // put gives a key the point at a place.

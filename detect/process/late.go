@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 )
 
 // A point that is first seen after learning, a new register or a device that was
@@ -108,7 +107,11 @@ func (p *point) learnedLater() bool { return p.late != nil && p.late.learned }
 // learning, as a section of its own, nil if there is none. Watching must have
 // begun. What is still being learned begins anew after a restart.
 func (e *Engine) SaveLater() (json.RawMessage, error) {
-	if !slices.ContainsFunc(e.order, (*point).learnedLater) {
+	some := false
+	for _, p := range e.each() {
+		some = some || p.learnedLater()
+	}
+	if !some {
 		return nil, nil
 	}
 	var b bytes.Buffer

@@ -36,7 +36,7 @@ func extended(t testing.TB, s Settings) *extension {
 	x.run(30)
 	for i, name := range addedNames {
 		extra := *x.series[level]
-		extra.Model, extra.Index, extra.Label = nil, uint32(200+2*i), &detect.Label{Name: name, Type: "float32 ABCD"}
+		extra.Model, extra.Index, extra.Label = 0, uint32(200+2*i), &detect.Label{Name: name, Type: "float32 ABCD"}
 		x.more = append(x.more, &extra)
 	}
 	return x
@@ -121,7 +121,7 @@ func TestWhatLearningKnewIsNeverLearnedAnew(t *testing.T) {
 	x := extended(t, Settings{})
 	was := make(map[*point]profile)
 	shapes := make(map[*point]shape)
-	for _, p := range x.engine.order {
+	for _, p := range x.engine.each() {
 		was[p], shapes[p] = *p.profile, *p.profile.shape
 	}
 	x.override[outflow] = func(v float64) float64 { return v + 60 }
@@ -210,7 +210,7 @@ func TestLateLearningStaysWithinItsBounds(t *testing.T) {
 	y := extended(t, Settings{HistoryBytes: 4 * fewestRows})
 	for i := range 50 {
 		extra := *x.more[addedLevel]
-		extra.Model, extra.Index, extra.Label = nil, uint32(1000+2*i), &detect.Label{Type: "float32 ABCD"}
+		extra.Model, extra.Index, extra.Label = 0, uint32(1000+2*i), &detect.Label{Type: "float32 ABCD"}
 		for k := range 20 {
 			y.frame++
 			now := y.t + int64(k)*1e9
@@ -220,7 +220,7 @@ func TestLateLearningStaysWithinItsBounds(t *testing.T) {
 	if got := y.engine.Stats().Unrecorded; got == 0 {
 		t.Error("late points without room are not counted")
 	}
-	for _, p := range x.engine.order {
+	for _, p := range x.engine.each() {
 		if p.late != nil && (p.late.column.moved != nil || p.tally != nil) {
 			t.Errorf("%s keeps what it learned from", p.name())
 		}

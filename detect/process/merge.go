@@ -296,7 +296,7 @@ func (e *Engine) showPoints(w io.Writer, since bool) error {
 		fmt.Fprint(tab, "\tsince")
 	}
 	fmt.Fprintln(tab)
-	for _, p := range e.order {
+	for _, p := range e.each() {
 		f := p.profile
 		expected := "not judged"
 		switch {

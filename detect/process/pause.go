@@ -23,7 +23,7 @@ func (e *Engine) Pause() {
 // level may be elsewhere by now, and a command may have been the cause.
 func (e *Engine) Resume(at int64) {
 	e.drop()
-	for _, p := range e.order {
+	for _, p := range e.each() {
 		p.has, p.changed = false, at
 		if p.profile != nil {
 			p.profile.noise = noise{}

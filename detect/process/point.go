@@ -57,10 +57,7 @@ func (w wire) raw() bool      { return w&wireRaw != 0 }
 
 // reader is a client that reads points of an engine. Points share it: an address
 // of their own would make each a sixth larger.
-type reader struct {
-	client netip.Addr
-	engine *Engine
-}
+type reader struct{ client netip.Addr }
 
 // gone is that of points whose place another point took.
 var gone = new(reader)
@@ -81,7 +78,7 @@ func (e *Engine) reader(client netip.Addr) *reader {
 		if len(e.readers) >= maxReaders {
 			clear(e.readers) // points keep theirs
 		}
-		r = &reader{client, e}
+		r = &reader{client}
 		e.readers[client] = r
 	}
 	e.last = r
@@ -123,7 +120,8 @@ var noTies = new(ties)
 var noRare = &rare{ties: noTies}
 
 func (e *Engine) newPoint(s *detect.Series) *point {
-	p := &point{series: s, rare: noRare, from: e.last}
+	p := e.order.add()
+	*p = point{series: s, rare: noRare, from: e.last, tally: newTally()}
 	p.classify()
 	return p
 }

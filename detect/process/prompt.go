@@ -76,7 +76,7 @@ func (e *Engine) learnPrompt(p *point, s *detect.Sample) {
 // rare enough for that to say something.
 func (e *Engine) fitPrompts() {
 	e.nPrompts = 0
-	for _, p := range e.order {
+	for _, p := range e.each() {
 		if p.prompted == nil {
 			continue
 		}
@@ -143,7 +143,7 @@ func (e *Engine) judgePrompt(p *point, s *detect.Sample) {
 // Prompts returns which states only ever came after a command, as sentences with
 // the evidence.
 func (e *Engine) Prompts() (out []string) {
-	for _, p := range e.order {
+	for _, p := range e.each() {
 		for x := p.prompted; x != nil; x = x.next {
 			out = append(out, fmt.Sprintf("%s becomes %s only within %s after a command to %s, as to %s (%d of %d times)",
 				p.name(), p.quantity(x.value), span(x.longest), p.series.Device, x.cause.name(), x.n, x.n))

@@ -116,7 +116,7 @@ func TestAValueSetByCommandsIsNoCounter(t *testing.T) {
 	x.run(60)
 	x.engine.Watch(x.t)
 	x.run(30)
-	for _, p := range x.engine.order {
+	for _, p := range x.engine.each() {
 		if p.series.Name == "setpoint" && p.profile.nature == natureCounter {
 			t.Errorf("the setpoint is taken for a %s", p.profile.nature)
 		}

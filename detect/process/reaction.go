@@ -26,7 +26,7 @@ const (
 func (e *Engine) fitEchoes() {
 	x := &e.echo
 	groups := make(map[*echoGroup][]follower)
-	for _, p := range e.order {
+	for _, p := range e.each() {
 		c := p.commands
 		if c == nil {
 			continue
@@ -47,7 +47,7 @@ func (e *Engine) fitEchoes() {
 		c.echoes = nil
 	}
 	*x = echoes{}
-	for _, p := range e.order {
+	for _, p := range e.each() {
 		if p.lone != nil {
 			p.tie().lone = nil
 			p.shed()

@@ -319,7 +319,7 @@ func TestNotesOfCommandsStayWithinTheirBounds(t *testing.T) {
 		y.command(pumpOrder, 1-y.on)
 		y.run(15)
 	}
-	for _, p := range y.engine.order {
+	for _, p := range y.engine.each() {
 		if p.commands == nil {
 			continue
 		}

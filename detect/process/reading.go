@@ -53,7 +53,7 @@ func (e *Engine) close(rounds []round) {
 // reported. Points that are reported in other ways too are not its own; they are
 // taken in at each reading.
 type block struct {
-	series []*detect.Series // each knows its point, but for those beyond the cap
+	series []*detect.Series // each has the number of its point, but for those beyond the cap
 	known  uint64           // how many there are
 	sleep  []sleep
 	// count is how many readings there were, time and frame are those of the
@@ -110,14 +110,6 @@ const (
 	never     = math.MaxInt64
 )
 
-// source is a series of a point that has several, and what it last said.
-type source struct {
-	point    *point
-	value    float64
-	flags    uint8
-	hasFlags bool
-}
-
 // blockOf finds the block of a span, or makes it.
 func (e *Engine) blockOf(s *detect.Span) *block {
 	if b, ok := s.Model.(*block); ok && !b.dropped {
@@ -141,23 +133,12 @@ func (e *Engine) blockOf(s *detect.Span) *block {
 	return b
 }
 
-// point is that of a place, nil if it is beyond the cap.
-func (b *block) point(place int32) *point {
-	switch m := b.series[place].Model.(type) {
-	case *point:
-		return m
-	case *source:
-		return m.point
-	}
-	return nil
-}
-
 // drop forgets what is reported together: the spans that were read up to now
 // may not come again.
 func (e *Engine) drop() {
 	for _, b := range e.blocks {
 		for i := range b.series {
-			p := b.point(int32(i))
+			p := e.known(b.series[i])
 			if p == nil {
 				continue
 			}
@@ -165,8 +146,7 @@ func (e *Engine) drop() {
 				e.catchUp(p)
 				p.block = nil
 			}
-			_, several := p.series.Model.(*source)
-			p.shared = several
+			p.shared = e.sourceOf(p.series) != nil
 		}
 		b.dropped = true
 	}
@@ -180,15 +160,6 @@ func (e *Engine) share(p *point) {
 		e.rouse(p)
 		p.block = nil
 	}
-}
-
-// shareSeries tells that s is another series of p.
-func (e *Engine) shareSeries(p *point, s *detect.Series) {
-	if _, known := p.series.Model.(*source); !known {
-		p.series.Model = &source{p, p.value, p.flags, p.hasFlags}
-	}
-	s.Model = &source{point: p}
-	e.share(p)
 }
 
 // again takes in a reading of b, of which values are those that changed.
@@ -209,7 +180,7 @@ func (e *Engine) again(b *block, s *detect.Sample, values []detect.Value) {
 	b.count++
 	b.time, b.frame = s.Time, s.Frame
 	if b.seated != e.seating {
-		b.gather()
+		e.gather(b)
 		b.seated = e.seating
 	}
 }
@@ -229,13 +200,13 @@ func (e *Engine) wakeDue(b *block, s *detect.Sample, values []detect.Value) {
 			b.next, b.until = min(b.next, z.wake), min(b.until, until)
 			continue
 		}
-		p := b.point(int32(i))
+		p := e.known(b.series[i])
 		if p == nil || p.frame == 0 {
 			z.wake, z.until = 2*longSleep, momentOf(never)
 			continue
 		}
 		s.Series, s.Value, s.Flags, s.HasFlags = b.series[i], p.value, p.flags, p.hasFlags
-		if x, ok := s.Series.Model.(*source); ok {
+		if x := e.sourceOf(s.Series); x != nil {
 			s.Value, s.Flags, s.HasFlags = x.value, x.flags, x.hasFlags
 		}
 		e.takeIn(b, int32(i), s)
@@ -244,7 +215,7 @@ func (e *Engine) wakeDue(b *block, s *detect.Sample, values []detect.Value) {
 
 // change takes in a value that changed.
 func (e *Engine) change(b *block, s *detect.Sample, v *detect.Value) {
-	if b.point(v.Place) == nil {
+	if e.known(b.series[v.Place]) == nil {
 		return
 	}
 	s.Series, s.Value, s.Flags, s.HasFlags = v.Series, v.Value, v.Flags, v.HasFlags
@@ -254,7 +225,7 @@ func (e *Engine) change(b *block, s *detect.Sample, v *detect.Value) {
 // takeIn takes in what the reading after the last of b says of the point at a
 // place.
 func (e *Engine) takeIn(b *block, place int32, s *detect.Sample) {
-	p := b.point(place)
+	p := e.known(b.series[place])
 	if p.block == b {
 		e.catchUp(p)
 	}
@@ -310,7 +281,7 @@ func (e *Engine) catchUp(p *point) {
 // restart makes a block count from 0 again.
 func (e *Engine) restart(b *block) {
 	for i := range b.series {
-		if p := b.point(int32(i)); p != nil && p.block == b {
+		if p := e.known(b.series[i]); p != nil && p.block == b {
 			e.catchUp(p)
 		}
 		b.sleep[i] = sleep{}
@@ -319,10 +290,10 @@ func (e *Engine) restart(b *block) {
 }
 
 // gather finds the places that the points of b have in the rows of tickers.
-func (b *block) gather() {
+func (e *Engine) gather(b *block) {
 	b.rounds = b.rounds[:0]
 	for i := range b.series {
-		if p := b.point(int32(i)); p != nil && p.ticker != nil {
+		if p := e.known(b.series[i]); p != nil && p.ticker != nil {
 			b.rounds = seatIn(b.rounds, p.ticker, p.column)
 		}
 	}

@@ -27,15 +27,13 @@ func (e *Engine) Retype(raw []*detect.Series, typed *detect.Series, decode func(
 		return
 	}
 	p := e.newPoint(typed)
-	p.tally = newTally()
 	first := parts[0]
 	last := first.from
 	for _, o := range parts {
 		e.points.remove(keyOf(o.series))
 		o.from, last = gone, o.from
 	}
-	e.points.put(keyOf(typed), len(e.order))
-	e.order = append(e.order, p)
+	e.points.put(keyOf(typed), e.order.len()-1)
 	e.echo.retyped = append(e.echo.retyped, retyped{p, parts, decode})
 	t := first.ticker
 	if t != nil {

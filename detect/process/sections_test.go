@@ -74,7 +74,7 @@ func TestASectionWhosePacesComeFirstIsReadTwice(t *testing.T) {
 	section := []byte(`{"version":3,"paces":[{"interval":1000000000,"points":[0]}],"tables":[{"device":"10.0.0.1","proto":"modbus","unit":1,"kind":"coil","n":9,"interval":1000000000,"regular":true,"constants":[[0,1]]}]}`)
 	e := NewEngine(Settings{})
 	read := 0
-	if err := e.LoadOnce(section, func(octets int) { clear(section[read:octets]); read = octets }); err != nil || len(e.tickers) != 1 || e.order[0].ticker != e.tickers[0] {
+	if err := e.LoadOnce(section, func(octets int) { clear(section[read:octets]); read = octets }); err != nil || len(e.tickers) != 1 || e.order.at(0).ticker != e.tickers[0] {
 		t.Errorf("%d paces were read (error %v), want 1", len(e.tickers), err)
 	}
 }

@@ -40,7 +40,7 @@ func TestConstantsThatSayTheSameShareOneProfileUntilOneChanges(t *testing.T) {
 	}
 	x.engine.Watch(at)
 	x.engine.Advance(at)
-	a, b, c := x.engine.order[0], x.engine.order[1], x.engine.order[2]
+	a, b, c := x.engine.order.at(0), x.engine.order.at(1), x.engine.order.at(2)
 	if a.profile != b.profile || a.profile == c.profile {
 		t.Error("a and b say the same, c does not")
 	}

@@ -120,7 +120,7 @@ func (e *Engine) tickerFor(p *point, interval int64, regular bool) *ticker {
 	}
 	t := &ticker{interval: interval, history: history{room: &e.room, every: 1}}
 	e.tickers = append(e.tickers, t)
-	for _, o := range e.order {
+	for _, o := range e.each() {
 		if o.ticker == nil && o != p && o.has && o.series.Device == p.series.Device {
 			e.join(t, o)
 		}
@@ -163,7 +163,7 @@ func (t *ticker) seated(e *Engine) []*point {
 		return t.points
 	}
 	points := make([]*point, len(t.seats))
-	for _, p := range e.order {
+	for _, p := range e.each() {
 		if p.ticker == t {
 			points[p.column] = p
 		}

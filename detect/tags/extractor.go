@@ -497,7 +497,7 @@ func isRegister(k protocols.PointKind) bool {
 
 // seriesPiece is how many series are made at a time: with what the allocator adds,
 // just under 2 KiB.
-const seriesPiece = 51
+const seriesPiece = 85
 
 // newSeries makes the series of an address in a table, as tag (may be nil) says,
 // and tells how it is read.
