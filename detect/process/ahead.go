@@ -25,11 +25,7 @@ func (e *Engine) LookAhead(values []detect.Value) {
 	sum := uint64(0)
 	for _, p := range points {
 		if p != nil {
-			// A point lies in three lines of the cache.
-			sum += math.Float64bits(p.value) + uint64(p.place)
-			if p.from == gone {
-				sum++
-			}
+			sum += math.Float64bits(p.value)
 		}
 	}
 	for _, p := range points {

@@ -591,7 +591,8 @@ func (l *loader) restore(s *savedPoint) error {
 		return fmt.Errorf("%s is a %s without states", key.id(), nat)
 	}
 	p := e.order.next()
-	*p = point{rare: noRare, from: e.last, paced: true, interval: s.Interval, regular: s.Regular}
+	*p = point{rare: noRare, heard: noneHeard}
+	e.keep(p, tempo{interval: s.Interval, paced: true, regular: s.Regular})
 	p.series = l.series.take()
 	p.series.Table, p.series.Index, p.series.Label = l.tableOf(key), s.Index, l.labels.Get(detect.Label{Name: s.Name, Type: s.Type})
 	p.classify()
@@ -643,7 +644,7 @@ func (l *loader) restore(s *savedPoint) error {
 		if len(c.Range) != 2 || len(c.States) > maxStates {
 			return fmt.Errorf("%s has commands without a range", key.id())
 		}
-		p.own().commands = &commands{n: c.N, nStates: uint8(len(c.States)), low: c.Range[0], high: c.Range[1], shown: c.Shown, longest: c.Longest, changes: c.Changes, own: c.Own}
+		p.tie().commands = &commands{n: c.N, nStates: uint8(len(c.States)), low: c.Range[0], high: c.Range[1], shown: c.Shown, longest: c.Longest, changes: c.Changes, own: c.Own}
 		copy(p.commands.states[:], c.States)
 		if c.Many {
 			p.commands.nStates = maxStates + 1
@@ -703,7 +704,7 @@ func (l *loader) restorePace(s *savedPace) error {
 		if p.ticker != nil {
 			return fmt.Errorf("%s has two paces", p.id())
 		}
-		t.sit(p)
+		e.sit(t, p)
 		if p.regular {
 			t.seats[p.column].regular, t.seats[p.column].required = true, true
 			t.required++

@@ -66,7 +66,7 @@ func newBoard(relations []*relation) *board {
 func (b *board) look(relations []*relation, at int64) {
 	for i, p := range b.points {
 		was := b.positions[i]
-		if p.value == was || !p.has {
+		if p.value == was || !p.has() {
 			continue
 		}
 		t := swingNone

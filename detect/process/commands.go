@@ -92,7 +92,7 @@ func (e *Engine) command(p *point, s *detect.Sample) {
 	c := p.commands
 	if c == nil {
 		c = &commands{low: math.Inf(1), high: math.Inf(-1)}
-		p.own().commands = c
+		p.tie().commands = c
 	}
 	want, lasting := commanded(p, s.Value)
 	if p.tally != nil {
@@ -109,7 +109,7 @@ func (e *Engine) command(p *point, s *detect.Sample) {
 		e.echo.order(p, s.Time)
 	}
 	c.lastCommand, c.lastCommandSet = s.Time, true
-	repeated := lasting && p.has && near(p.value, want)
+	repeated := lasting && p.has() && near(p.value, want)
 	switch {
 	case repeated:
 	case e.watching:
@@ -126,7 +126,7 @@ func (e *Engine) command(p *point, s *detect.Sample) {
 	wasWaiting := c.waiting
 	c.waiting, c.want, c.since, c.frame, c.client = true, want, s.Time, s.Frame, s.Client
 	c.deadline = 0
-	if e.watching && c.habitual() && p.has {
+	if e.watching && c.habitual() && p.has() {
 		c.deadline = e.clock + 2*max(c.longest, p.interval) + 2e9
 		if !wasWaiting && len(e.pending) < maxPending {
 			e.pending = append(e.pending, p)
@@ -240,7 +240,7 @@ func (e *Engine) effect(p *point, s *detect.Sample, was float64, had bool) {
 		if e.watching {
 			// This row, those that look back on it, and one more, because what
 			// counts of a point that wanders are its changes.
-			p.obeying = lags + 2
+			p.own().obeying = lags + 2
 		}
 		if !e.watching {
 			c.shown++
@@ -289,7 +289,7 @@ func (e *Engine) expire(clock int64) {
 		}
 		c.waiting = false
 		seen, _ := p.lastSeen()
-		if p.has && near(p.value, c.want) || seen < c.since {
+		if p.has() && near(p.value, c.want) || seen < c.since {
 			// It was not reported since: that it is not, others tell.
 			continue
 		}

@@ -71,7 +71,7 @@ func (e *Engine) holdSince(p *point, s *detect.Sample, k *detect.Kind, bad bool,
 			return
 		}
 		e.rouse(p)
-		r := p.own()
+		r := p.tie()
 		r.alarms = append(r.alarms, condition{kind: k, since: since, firstFrame: s.Frame, next: 1})
 		c, at = &p.alarms[len(p.alarms)-1], len(p.alarms)-1
 		c.commanded = (k == KindRange || k == KindRate) && e.explained(p, since)
@@ -85,7 +85,7 @@ func (e *Engine) holdSince(p *point, s *detect.Sample, k *detect.Kind, bad bool,
 		f.Clear = true
 		f.Words = func(f *detect.Finding) { f.Title = k.Name + " is over: " + p.name() }
 		e.findings = append(e.findings, f)
-		p.own().alarms = slices.Delete(p.alarms, at, at+1)
+		p.tie().alarms = slices.Delete(p.alarms, at, at+1)
 		return
 	}
 	c.good, c.held = 0, true

@@ -116,7 +116,7 @@ func (k *consequence) came(v float64) bool {
 // now.
 func (k *consequence) applies() bool {
 	q := k.effect
-	if g := k.gate; g != nil && !(g.has && near(g.value, k.gateIs)) {
+	if g := k.gate; g != nil && !(g.has() && near(g.value, k.gateIs)) {
 		return false
 	}
 	if k.by != 0 {
@@ -178,7 +178,7 @@ func (e *Engine) learnEffects(p *point, c *commands, s *detect.Sample) {
 	e.opened[d] = append(list, p)
 	c.open, c.opened = o, s.Time
 	for _, k := range o.consequences {
-		k.armed = k.effect.has && !near(k.effect.value, k.to)
+		k.armed = k.effect.has() && !near(k.effect.value, k.to)
 	}
 }
 
@@ -210,7 +210,7 @@ func (e *Engine) changedTo(p *point, s *detect.Sample) {
 		e.judgeLone(p, s)
 		return
 	}
-	if p.tally == nil || p.tally.nStates > maxStates || !p.has {
+	if p.tally == nil || p.tally.nStates > maxStates || !p.has() {
 		return
 	}
 	e.learnPrompt(p, s)
@@ -386,7 +386,7 @@ func (e *Engine) awaitEffects(p *point, c *commands, s *detect.Sample, turn int8
 			q := k.effect
 			seen, _ := q.lastSeen()
 			silent := q.regular && s.Time-seen > missing*q.interval
-			if k.armed || k.active || !q.has || silent || !k.applies() {
+			if k.armed || k.active || !q.has() || silent || !k.applies() {
 				continue
 			}
 			if !k.listed {
@@ -430,10 +430,10 @@ func (e *Engine) expireEffects(clock int64) {
 		if k.by != 0 {
 			silent = seen <= k.since // the last value is good until the next, as in learning
 		}
-		if k.armed && silent && !q.regular && q.has && clock <= k.deadline+maxSilence {
+		if k.armed && silent && !q.regular && q.has() && clock <= k.deadline+maxSilence {
 			return false // it reports only changes, or now and then
 		}
-		if k.armed && !silent && q.has && !k.came(q.value) {
+		if k.armed && !silent && q.has() && !k.came(q.value) {
 			if k.by != 0 && (!k.again || e.awaitsState(k.cause, clock)) {
 				k.again = true
 				k.deadline += k.longest

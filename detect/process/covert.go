@@ -147,18 +147,18 @@ const digitLength = 256
 // judgeCovert takes a report in.
 func (e *Engine) judgeCovert(p *point, s *detect.Sample) {
 	if p.covert == nil {
-		if !p.wire.raw() || p.has && p.value == s.Value || p.tally != nil && p.tally.nStates <= maxStates || p.profile.knows(s.Value) {
+		if !p.raw() || p.has() && p.value == s.Value || p.tally != nil && p.tally.nStates <= maxStates || p.profile.knows(s.Value) {
 			return // memory only for what moves
 		}
 		p.own().covert = new(covert)
 	}
-	if !p.wire.register() {
+	if !p.register() {
 		return
 	}
 	c := p.covert
 	// A stretch begins where the value moves.
 	begun := c.payload.n > 0 || c.payload.chance || s.Value != c.payload.last || p.alarming(KindCovert)
-	if p.wire.raw() && begun && c.payload.add(s.Value, s) {
+	if p.raw() && begun && c.payload.add(s.Value, s) {
 		e.judgePayload(p, s)
 	}
 	if d := c.digits; d != nil && e.watching && s.Value != d.held {

@@ -137,7 +137,7 @@ func (x *echoes) groupOf(d netip.Addr) *echoGroup {
 // said.
 func turnOf(p *point, want float64, lasting bool) int8 {
 	switch {
-	case !lasting || !p.has || !p.quantitative() || near(p.value, want):
+	case !lasting || !p.has() || !p.quantitative() || near(p.value, want):
 		return 0
 	case want > p.value:
 		return 1
@@ -211,7 +211,7 @@ func (e *Engine) hearEcho(p *point, c *commands, s *detect.Sample, kind echo) {
 	o.grow(g)
 	for i, q := range g.movers {
 		o.values[looks*i] = float32(math.NaN())
-		if seen, _ := q.lastSeen(); q.has && !(q.regular && s.Time-seen > missing*q.interval) {
+		if seen, _ := q.lastSeen(); q.has() && !(q.regular && s.Time-seen > missing*q.interval) {
 			o.values[looks*i] = float32(q.value)
 		}
 	}
@@ -262,7 +262,7 @@ func (o *occasion) grow(g *echoGroup) int {
 func (o *occasion) look() {
 	for i := range len(o.values) / looks {
 		q := o.group.movers[i]
-		if seen, _ := q.lastSeen(); q.has && (seen > o.at || q.paced && !q.regular) {
+		if seen, _ := q.lastSeen(); q.has() && (seen > o.at || q.paced && !q.regular) {
 			o.values[looks*i+o.done] = float32(q.value)
 		}
 	}
@@ -335,5 +335,5 @@ func (c *follower) value(o *occasion, k int) float64 {
 
 // quantitative tells whether p can be raised and lowered.
 func (p *point) quantitative() bool {
-	return p.wire.register() || p.series.Kind == protocols.KindAnalogOutput
+	return p.register() || p.series.Kind == protocols.KindAnalogOutput
 }

@@ -62,6 +62,9 @@ type Engine struct {
 	// readers are the clients that read points, last the last of them.
 	readers map[netip.Addr]*reader
 	last    *reader
+	// tempos are those of points, lastTempo the last that was found.
+	tempos    map[tempo]*tempo
+	lastTempo *tempo
 	// looked is there so that LookAhead is not left out.
 	looked uint32
 }
@@ -137,6 +140,7 @@ func NewEngine(s Settings) *Engine {
 		commanded: make(map[netip.Addr]int64),
 		opened:    make(map[netip.Addr][]*point),
 		readers:   make(map[netip.Addr]*reader),
+		tempos:    map[tempo]*tempo{{}: noTempo},
 	}
 	e.points = newPointIndex(&e.order)
 	e.last = new(reader)
@@ -217,7 +221,9 @@ func (e *Engine) take(s *detect.Sample) *point {
 		return nil
 	}
 	e.catchUp(p)
-	if same := e.report(p, s); p.block != nil {
+	same := e.report(p, s)
+	e.hearAlone(p, s)
+	if p.block != nil {
 		e.lull(p, p.block.count, same)
 	}
 	return p
@@ -265,7 +271,7 @@ func (e *Engine) find(s *detect.Series) (*point, int) {
 		case p.series == s:
 			return p, n
 		case p.series.Type == s.Type:
-			if !p.has && p.series.Model == 0 {
+			if !p.has() && p.series.Model == 0 {
 				p.series = s // a point of a loaded baseline meets its series
 			}
 			return p, n
@@ -340,13 +346,13 @@ func (e *Engine) settle() {
 // report takes in what a device says a point is. It tells whether that is what
 // it said before.
 func (e *Engine) report(p *point, s *detect.Sample) (same bool) {
-	was, had := p.value, p.has
-	same = had && s.Value == was && s.Flags == p.flags && s.HasFlags == p.hasFlags
+	was, had := p.value, p.has()
+	same = had && s.Value == was && s.Flags == p.flags && s.HasFlags == p.hasFlags()
 	if !had {
 		// Of the time before, nothing is known: no value has lasted since then.
 		p.changed = s.Time
 	}
-	if p.shared {
+	if p.shared() {
 		if x := e.sourceOf(s.Series); x != nil {
 			x.value, x.flags, x.hasFlags = s.Value, s.Flags, s.HasFlags
 		}
@@ -380,8 +386,9 @@ func (e *Engine) report(p *point, s *detect.Sample) (same bool) {
 			e.changedTo(p, s)
 		}
 	}
-	p.has, p.value, p.flags, p.hasFlags = true, s.Value, s.Flags, s.HasFlags
-	p.time, p.frame, p.from = s.Time, s.Frame, e.reader(s.Client)
+	p.value, p.flags = s.Value, s.Flags
+	p.set(markValue, true)
+	p.set(markFlags, s.HasFlags)
 	e.pace(p, s.Time)
 	return same
 }

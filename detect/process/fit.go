@@ -30,7 +30,10 @@ func (e *Engine) fit() {
 	}
 	e.fitConsequences()
 	for _, p := range e.each() {
-		p.tally = nil
+		if p.tally != nil {
+			p.own().tally = nil
+			p.shed()
+		}
 	}
 	for _, t := range e.tickers {
 		e.fitReplays(t, budget) // last: it lets go of the history as it goes

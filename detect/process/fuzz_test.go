@@ -69,7 +69,7 @@ func FuzzEngine(f *testing.F) {
 				t.Fatalf("finding %+v", x)
 			}
 		}
-		unwritten(t)
+		unwritten(t, e)
 		saved, err := e.Save()
 		if err != nil {
 			t.Fatal(err)

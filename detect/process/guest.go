@@ -138,7 +138,7 @@ const maxGuests = 12
 // step takes in that a row ends. It tells whether the guest was there: reported,
 // with at least one row of its own pace since the last.
 func (g *guest) step() bool {
-	there := g.n > 0 && g.point.has && !g.point.absent()
+	there := g.n > 0 && g.point.has() && !g.point.absent()
 	last, mean := g.take(g.before)
 	base := g.mean
 	if g.drifting {

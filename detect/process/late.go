@@ -73,7 +73,7 @@ func (e *Engine) settleLate(p *point) {
 	}
 	f := e.profileOf(p, e.budget())
 	f.shape.round()
-	p.profile, p.tally = f, nil
+	p.profile, p.own().tally = f, nil
 	l.learned = true
 	e.lateRoom.release(&l.column)
 	l.column = column{}

@@ -73,7 +73,7 @@ func (e *Engine) judgeLone(p *point, s *detect.Sample) {
 		if !k.only {
 			continue
 		}
-		if !p.has || p.regular && s.Time-p.time > missing*p.interval {
+		if !p.has() || p.regular && s.Time-p.time > missing*p.interval {
 			k.travel = travel{s.Value, s.Value, s.Time} // what happened in between was not seen
 			continue
 		}

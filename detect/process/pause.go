@@ -24,7 +24,8 @@ func (e *Engine) Pause() {
 func (e *Engine) Resume(at int64) {
 	e.drop()
 	for _, p := range e.each() {
-		p.has, p.changed = false, at
+		p.set(markValue, false)
+		p.changed = at
 		if p.profile != nil {
 			p.profile.noise = noise{}
 		}

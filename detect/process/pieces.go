@@ -111,7 +111,7 @@ func (e *Engine) newSource(s *detect.Series, p *point) *source {
 func (e *Engine) shareSeries(p *point, s *detect.Series) {
 	if e.sourceOf(p.series) == nil {
 		x := e.newSource(p.series, p)
-		x.value, x.flags, x.hasFlags = p.value, p.flags, p.hasFlags
+		x.value, x.flags, x.hasFlags = p.value, p.flags, p.hasFlags()
 	}
 	e.newSource(s, p)
 	e.share(p)

@@ -8,62 +8,131 @@ import (
 	"github.com/weir-ics/weir/protocols"
 )
 
-// point is one value that a device reports, and what is known of it. What each
-// report touches comes first, to be in two cache lines.
+// point is one value that a device reports, and what is known of it. There are up to a
+// million, most of which never change, so it is one line of the cache, and what few have,
+// or many have in common, is behind a pointer.
 type point struct {
-	// The value now: has tells that there was one; changed is when it last
-	// became another. flags are its quality flags, if there are any.
-	value         float64
-	time, changed int64
-	frame         uint64
-	has           bool
-	flags         uint8
-	hasFlags      bool
-	wire          wire
-	// Pace, as far as it is known.
-	paced, regular bool
-	// block and place are what it is reported with, if it is reported in no
-	// other way; shared tells that it is reported in several.
-	shared bool
-	// obeying is in how many more rows the point is what it was commanded to be.
-	obeying uint8
-	block   *block
-	// tally is there while learning, profile once there is something to judge
-	// by.
-	tally   *tally
+	// value is the value now, changed when it last became another.
+	value   float64
+	changed int64
+	series  *detect.Series
+	// profile is there once there is something to judge by.
 	profile *profile
+	*tempo
 	*rare
-	// place is that in the block, column that in the ticker.
-	place, column int32
-	interval      int64
-	ticker        *ticker
-	series        *detect.Series
-	// from is who read it last, and whose point it is: a Series remembers its point.
-	from *reader
+	*heard
+	// column is its place in the ticker, place that in the block.
+	column int32
+	place  uint16
+	marks
+	// flags are its quality flags, if there are any.
+	flags uint8
 }
 
-// wire is how a point comes.
-type wire uint8
+// marks are what is true of a point.
+type marks uint8
 
 const (
-	// wireRegister is a register, or several; wireRaw one that is read as it is on
-	// the wire.
-	wireRegister wire = 1 << iota
-	wireRaw
+	// markValue tells that it has a value, markFlags that this has flags.
+	markValue marks = 1 << iota
+	markFlags
+	// markShared tells that it is reported in several ways.
+	markShared
+	// markRegister is a register, or several; markRaw one that is read as it is on the
+	// wire.
+	markRegister
+	markRaw
+	// markHeard tells that what was heard is its own, and may be written.
+	markHeard
 )
 
-func (w wire) register() bool { return w&wireRegister != 0 }
-func (w wire) raw() bool      { return w&wireRaw != 0 }
+func (m marks) has() bool      { return m&markValue != 0 }
+func (m marks) hasFlags() bool { return m&markFlags != 0 }
+func (m marks) shared() bool   { return m&markShared != 0 }
+func (m marks) register() bool { return m&markRegister != 0 }
+func (m marks) raw() bool      { return m&markRaw != 0 }
 
-// reader is a client that reads points of an engine. Points share it: an address
-// of their own would make each a sixth larger.
-type reader struct{ client netip.Addr }
+// set makes some marks be there or not.
+func (m *marks) set(which marks, is bool) {
+	*m &^= which
+	if is {
+		*m |= which
+	}
+}
 
-// gone is that of points whose place another point took.
-var gone = new(reader)
+// tempo is how often points come, as far as it is known, and the ticker in which they
+// are. Those of which it is the same share one; it is never written.
+type tempo struct {
+	interval       int64
+	ticker         *ticker
+	paced, regular bool
+}
+
+// maxTempos bounds how many are found again.
+const maxTempos = 4096
+
+// noTempo is that of points of which nothing is known.
+var noTempo = new(tempo)
+
+// keep gives p a tempo.
+func (e *Engine) keep(p *point, t tempo) {
+	if last := e.lastTempo; last != nil && *last == t {
+		p.tempo = last // that of the one before it
+		return
+	}
+	known := e.tempos[t]
+	if known == nil {
+		if len(e.tempos) >= maxTempos {
+			clear(e.tempos) // points keep theirs
+		}
+		own := t // only what is kept is allocated
+		known = &own
+		e.tempos[t] = known
+	}
+	p.tempo, e.lastTempo = known, known
+}
+
+// heard is when, in which frame and by whom a point was last reported. Points of a block
+// have that of the block, but for those that came by themselves after it.
+type heard struct {
+	time  int64
+	frame uint64
+	from  *reader
+	// block is what the point is reported with, if it is reported in no other way.
+	block *block
+}
+
+// noneHeard is that of points that were never reported, gone that of those whose place
+// another point took.
+var noneHeard, gone = &heard{from: new(reader)}, &heard{from: new(reader)}
 
 // retired tells that another point took the place of p.
-func (p *point) retired() bool { return p.from == gone }
+func (p *point) retired() bool { return p.heard == gone }
+
+// heardOf is what was heard of p, to be written.
+func (p *point) heardOf() *heard {
+	if p.marks&markHeard == 0 {
+		own := *p.heard
+		p.heard = &own
+		p.marks |= markHeard
+	}
+	return p.heard
+}
+
+// hearAlone takes in that p was reported by itself.
+func (e *Engine) hearAlone(p *point, s *detect.Sample) {
+	h := p.heardOf()
+	h.time, h.frame, h.from = s.Time, s.Frame, e.reader(s.Client)
+}
+
+// hearWith takes in that p was reported as b was.
+func (p *point) hearWith(b *block) {
+	p.heard = &b.heard
+	p.marks &^= markHeard
+}
+
+// reader is a client that reads points of an engine. Points share it.
+type reader struct{ client netip.Addr }
 
 // maxReaders bounds how many readers are found again.
 const maxReaders = 4096
@@ -88,21 +157,25 @@ func (e *Engine) reader(client netip.Addr) *reader {
 // rare is what most points do not have: it is noRare until own is asked to make
 // it. It is there to be read; what is written goes through own.
 type rare struct {
-	// gaps is there until the pace is known.
-	gaps     *gaps
-	commands *commands
-	replay   *replay
-	covert   *covert
+	// tally is there while learning.
+	tally  *tally
+	replay *replay
+	covert *covert
+	*ties
 	// relation and member are where it is related to others.
 	relation *relation
 	member   int16
-	alarms   []condition
-	*ties
+	// obeying is in how many more rows the point is what it was commanded to be.
+	obeying uint8
 }
 
-// ties are what points have that have to do with commands, or came late: it is
-// noTies until tie is asked to make it, because fewer still have any of it.
+// ties are what points have for a while, or that have to do with commands, or came
+// late: it is noTies until tie is asked to make it, because fewer still have any of it.
 type ties struct {
+	// gaps is there until the pace is known.
+	gaps     *gaps
+	alarms   []condition
+	commands *commands
 	// follows is the first of what it is the effect of.
 	follows *consequence
 	// prompted are the values that it only came to after a command.
@@ -121,7 +194,7 @@ var noRare = &rare{ties: noTies}
 
 func (e *Engine) newPoint(s *detect.Series) *point {
 	p := e.order.add()
-	*p = point{series: s, rare: noRare, from: e.last, tally: newTally()}
+	*p = point{series: s, tempo: noTempo, rare: &rare{tally: newTally(), ties: noTies}, heard: &heard{from: e.last}, marks: markHeard}
 	p.classify()
 	return p
 }
@@ -132,9 +205,9 @@ func (p *point) classify() {
 	if k != protocols.KindInputRegister && k != protocols.KindHoldingRegister {
 		return
 	}
-	p.wire = wireRegister
+	p.marks |= markRegister
 	if raw(p.series.Type) {
-		p.wire |= wireRaw
+		p.marks |= markRaw
 	}
 }
 
@@ -154,13 +227,17 @@ func (p *point) tie() *ties {
 	return p.ties
 }
 
+func (x *ties) empty() bool {
+	return x.gaps == nil && len(x.alarms) == 0 && x.commands == nil && x.follows == nil && x.prompted == nil && x.lone == nil && x.late == nil
+}
+
 // shed lets go of the rare if there is nothing in it any more.
 func (p *point) shed() {
 	r := p.rare
-	if r.ties != noTies && *r.ties == (ties{}) {
+	if r.ties.empty() {
 		r.ties = noTies
 	}
-	if r.gaps == nil && r.commands == nil && r.replay == nil && r.covert == nil && r.relation == nil && len(r.alarms) == 0 && r.ties == noTies {
+	if r.tally == nil && r.replay == nil && r.covert == nil && r.relation == nil && r.ties == noTies {
 		p.rare = noRare
 	}
 }

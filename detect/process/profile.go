@@ -243,7 +243,7 @@ const (
 // judgeMoves holds a change of state, and the stay in one, against what was seen.
 func (e *Engine) judgeMoves(p *point, s *detect.Sample, at int) {
 	f := p.profile
-	if p.has && p.value != s.Value {
+	if p.has() && p.value != s.Value {
 		for from := range f.states {
 			if near(f.states[from].value, p.value) && f.transitions>>(from*8+at)&1 == 0 && !e.explained(p, s.Time) {
 				bad := true
@@ -269,7 +269,7 @@ func near(a, b float64) bool {
 
 func (e *Engine) judgeCounter(p *point, s *detect.Sample) {
 	f := p.profile
-	if !p.has {
+	if !p.has() {
 		return
 	}
 	d := s.Value - p.value
@@ -304,7 +304,7 @@ func (e *Engine) judgeContinuous(p *point, s *detect.Sample) {
 			f.low, f.high = math.Min(f.low, v-slack), math.Max(f.high, v+slack)
 		}
 	}
-	if !p.has {
+	if !p.has() {
 		return
 	}
 	if f.step > 0 {

@@ -114,7 +114,7 @@ func (e *Engine) holdsPrompt(p *point, x *prompt) bool {
 
 // judgePrompt tells if p came to a value without a command, though it never did.
 func (e *Engine) judgePrompt(p *point, s *detect.Sample) {
-	if !p.has || p.regular && s.Time-p.time > missing*p.interval {
+	if !p.has() || p.regular && s.Time-p.time > missing*p.interval {
 		return // what happened in between was not seen
 	}
 	for x := p.prompted; x != nil; x = x.next {

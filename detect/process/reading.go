@@ -53,14 +53,18 @@ func (e *Engine) close(rounds []round) {
 // reported. Points that are reported in other ways too are not its own; they are
 // taken in at each reading.
 type block struct {
+	// heard is that of the last reading, for all points that had it; work is when, and in
+	// which frame, the one in work is.
+	heard
+	work struct {
+		time  int64
+		frame uint64
+	}
 	series []*detect.Series // each has the number of its point, but for those beyond the cap
 	known  uint64           // how many there are
 	sleep  []sleep
-	// count is how many readings there were, time and frame are those of the
-	// last.
+	// count is how many readings there were.
 	count uint32
-	time  int64
-	frame uint64
 	// next and until are the earliest wake and until of its points, or before.
 	next  uint32
 	until int64
@@ -116,14 +120,15 @@ func (e *Engine) blockOf(s *detect.Span) *block {
 		return b
 	}
 	b := &block{series: s.Series, sleep: make([]sleep, len(s.Series)), until: never, seated: math.MaxUint64}
+	b.block, b.from = b, noneHeard.from
 	for i, series := range s.Series {
 		p := e.point(series)
 		if p == nil {
 			continue
 		}
 		b.known++
-		if p.block == nil && !p.shared {
-			p.block, p.place = b, int32(i)
+		if p.block == nil && !p.shared() && i <= math.MaxUint16 {
+			p.heardOf().block, p.place = b, uint16(i)
 		} else {
 			e.share(p)
 		}
@@ -144,21 +149,27 @@ func (e *Engine) drop() {
 			}
 			if p.block == b {
 				e.catchUp(p)
-				p.block = nil
+				if p.marks&markHeard != 0 {
+					p.heard.block = nil
+				}
 			}
-			p.shared = e.sourceOf(p.series) != nil
+			p.set(markShared, e.sourceOf(p.series) != nil)
 		}
 		b.dropped = true
+		// What was heard stays.
+		b.block, b.series, b.sleep, b.rounds = nil, nil, nil, nil
 	}
 	e.blocks = nil
 }
 
 // share tells that a point is reported in several ways, and never sleeps.
 func (e *Engine) share(p *point) {
-	p.shared = true
+	p.set(markShared, true)
 	if p.block != nil {
 		e.rouse(p)
-		p.block = nil
+		at, frame := p.lastSeen()
+		h := p.heardOf()
+		h.time, h.frame, h.block = at, frame, nil
 	}
 }
 
@@ -168,6 +179,7 @@ func (e *Engine) again(b *block, s *detect.Sample, values []detect.Value) {
 	if b.count >= longSleep {
 		e.restart(b)
 	}
+	b.from, b.work.time, b.work.frame = e.reader(s.Client), s.Time, s.Frame
 	e.stats.Samples += b.known
 	e.stats.Refused += uint64(len(b.series)) - b.known
 	if b.count+1 < b.next && s.Time <= b.until {
@@ -205,7 +217,7 @@ func (e *Engine) wakeDue(b *block, s *detect.Sample, values []detect.Value) {
 			z.wake, z.until = 2*longSleep, momentOf(never)
 			continue
 		}
-		s.Series, s.Value, s.Flags, s.HasFlags = b.series[i], p.value, p.flags, p.hasFlags
+		s.Series, s.Value, s.Flags, s.HasFlags = b.series[i], p.value, p.flags, p.hasFlags()
 		if x := e.sourceOf(s.Series); x != nil {
 			s.Value, s.Flags, s.HasFlags = x.value, x.flags, x.hasFlags
 		}
@@ -233,8 +245,10 @@ func (e *Engine) takeIn(b *block, place int32, s *detect.Sample) {
 	if p.block != b {
 		z := &b.sleep[place]
 		z.wake, b.next = 0, 0
+		e.hearAlone(p, s)
 		return
 	}
+	p.hearWith(b)
 	e.lull(p, b.count+1, same)
 }
 
@@ -273,7 +287,8 @@ func (e *Engine) catchUp(p *point) {
 	// is in work.
 	z := &b.sleep[p.place]
 	if z.done < b.count {
-		e.repeat(p, b.count-z.done, b.time, b.frame)
+		e.repeat(p, b.count-z.done, b.time)
+		p.hearWith(b)
 		z.done = b.count
 	}
 }
@@ -316,8 +331,15 @@ func seatIn(rounds []round, t *ticker, columns ...int32) []round {
 
 // lastSeen is when, and in which frame, a point was last reported.
 func (p *point) lastSeen() (at int64, frame uint64) {
-	if b := p.block; b != nil && b.count > b.sleep[p.place].done {
+	b := p.block
+	if b == nil {
+		return p.time, p.frame
+	}
+	switch done := b.sleep[p.place].done; {
+	case done < b.count:
 		return b.time, b.frame
+	case done > b.count:
+		return b.work.time, b.work.frame // it is taken in already
 	}
 	return p.time, p.frame
 }

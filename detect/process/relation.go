@@ -440,7 +440,7 @@ func (r *relation) step(t *ticker) bool {
 	for j := range r.members {
 		m := &r.members[j]
 		v := m.point.value
-		if !m.point.has {
+		if !m.point.has() {
 			// It was there in learning and is not now: it stands for nothing.
 			r.now[j], m.hasLast = 0, m.drifting
 			m.last = v
@@ -482,7 +482,7 @@ func (r *relation) step(t *ticker) bool {
 				p.obeying--
 				f = followAtOnce
 			}
-			there := p.has && (t.absent == 0 || !p.absent())
+			there := p.has() && (t.absent == 0 || !p.absent())
 			m.test(r.expect[j], r.now[j], f, there)
 			if m.anchor != nil {
 				m.testAnchor(r.expect[len(r.members)+j], r.now[j], f, there)

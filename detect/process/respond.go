@@ -151,7 +151,7 @@ func (r *relation) widen(member, place int32, s spread) {
 // stays tells whether the switch of a kind is in the state it switched to.
 func (r *relation) stays(kind int) bool {
 	p := r.switches[kind/2]
-	if !p.has || p.profile == nil || len(p.profile.states) < 2 {
+	if !p.has() || p.profile == nil || len(p.profile.states) < 2 {
 		return false
 	}
 	low, high := p.profile.states[0].value, p.profile.states[1].value

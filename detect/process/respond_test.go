@@ -53,8 +53,8 @@ func TestTheResponsesThatAreLookedUpAreThoseThatLookingAtAllFinds(t *testing.T) 
 		for row := range 400 {
 			at += interval
 			for _, p := range r.switches {
-				if !p.has {
-					p.has = random.IntN(10) == 0
+				if !p.has() {
+					p.set(markValue, random.IntN(10) == 0)
 				} else if random.IntN(10+row/10) == 0 {
 					p.value = float64(random.IntN(2))
 				}

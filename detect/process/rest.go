@@ -71,10 +71,9 @@ func (p *point) dwellsUntil() int64 {
 // disturbed tells whether p's neighbours disagree with it.
 func (p *point) disturbed() bool { return p.relation != nil && p.relation.alarm.active }
 
-// repeat makes good n readings, the last of them at a time in a frame, that left
-// p as it was and that rest let pass.
-func (e *Engine) repeat(p *point, n uint32, at int64, frame uint64) {
-	p.time, p.frame = at, frame
+// repeat makes good n readings, the last of them at a time, that left p as it was and
+// that rest let pass.
+func (e *Engine) repeat(p *point, n uint32, at int64) {
 	if t := p.tally; t != nil {
 		t.n += n
 		t.looked += n
@@ -83,7 +82,7 @@ func (e *Engine) repeat(p *point, n uint32, at int64, frame uint64) {
 	for i := range p.alarms {
 		p.alarms[i].times += uint64(n)
 	}
-	if p.covert != nil && p.wire.raw() {
+	if p.covert != nil && p.raw() {
 		p.covert.payload.repeat(int(n))
 	}
 	f := p.profile

@@ -28,10 +28,11 @@ func (e *Engine) Retype(raw []*detect.Series, typed *detect.Series, decode func(
 	}
 	p := e.newPoint(typed)
 	first := parts[0]
-	last := first.from
+	last := *parts[len(parts)-1].heard
 	for _, o := range parts {
 		e.points.remove(keyOf(o.series))
-		o.from, last = gone, o.from
+		o.heard = gone
+		o.set(markHeard, false)
 	}
 	e.points.put(keyOf(typed), e.order.len()-1)
 	e.echo.retyped = append(e.echo.retyped, retyped{p, parts, decode})
@@ -45,18 +46,18 @@ func (e *Engine) Retype(raw []*detect.Series, typed *detect.Series, decode func(
 		}
 	}
 	if t != nil {
-		p.retype(t, parts, decode)
+		e.retypeIn(t, p, parts, decode)
 	}
 	e.retypeCandidates(p, parts, decode)
 	for _, o := range parts {
 		if o.ticker != nil {
-			o.ticker.leave(o)
+			e.leave(o)
 		}
 	}
-	p.from = last
+	*p.heardOf() = last
 	var now [4]uint16
 	for i, o := range parts {
-		p.has, p.time, p.frame = o.has, o.time, o.frame
+		p.set(markValue, o.has())
 		p.changed = max(p.changed, o.changed)
 		now[i] = uint16(o.value)
 	}
@@ -65,8 +66,8 @@ func (e *Engine) Retype(raw []*detect.Series, typed *detect.Series, decode func(
 	}
 }
 
-// retype makes the column of p from those of its parts, and tallies it.
-func (p *point) retype(t *ticker, parts []*point, decode func([]uint16) float64) {
+// retypeIn makes the column of p from those of its parts, and tallies it.
+func (e *Engine) retypeIn(t *ticker, p *point, parts []*point, decode func([]uint16) float64) {
 	h := &t.history
 	first := parts[0]
 	recorded := true
@@ -74,8 +75,8 @@ func (p *point) retype(t *ticker, parts []*point, decode func([]uint16) float64)
 		recorded = recorded && !h.columns[o.column].refused
 	}
 	var c column
-	t.sit(p)
-	p.paced, p.regular, p.interval = first.paced, first.regular, first.interval
+	e.keep(p, *first.tempo)
+	e.sit(t, p)
 	was := t.seats[first.column]
 	t.seats[p.column] = seat{epoch: was.epoch, regular: was.regular, required: was.required}
 	if was.required {

@@ -152,7 +152,7 @@ func (e *Engine) Rules() []string {
 
 // judgeRule holds the row of t against r.
 func (e *Engine) judgeRule(r *rule, t *ticker) {
-	if !r.state.has || !r.measure.has || r.state.absent() || r.measure.absent() {
+	if !r.state.has() || !r.measure.has() || r.state.absent() || r.measure.absent() {
 		return
 	}
 	sign := 1.0

@@ -243,7 +243,7 @@ func TestTurnsTellTheStaysAndOccurrencesThatRowsTell(t *testing.T) {
 			continue
 		}
 		h.columns = []column{c}
-		p := &point{tally: &tally{motion: &motion{nStates: 2, states: [maxStates]float64{float64(low), float64(low) + 1}}}}
+		p := &point{rare: &rare{tally: &tally{motion: &motion{nStates: 2, states: [maxStates]float64{float64(low), float64(low) + 1}}}}}
 		rel := &relation{switches: []*point{p}}
 		data := learned{from: h.whole()}
 		data.rows = len(data.from)

@@ -6,10 +6,20 @@ import (
 )
 
 // unwritten makes sure that what points share was not written by one of them.
-func unwritten(t *testing.T) {
+func unwritten(t *testing.T, e *Engine) {
 	t.Helper()
-	if noRare.gaps != nil || noRare.commands != nil || noRare.replay != nil || noRare.covert != nil || noRare.alarms != nil || noRare.ties != noTies || *noTies != (ties{}) {
+	if *noRare != (rare{ties: noTies}) || !noTies.empty() {
 		t.Errorf("what all points have in common became %+v", noRare)
+	}
+	for want, is := range e.tempos {
+		if *is != want {
+			t.Errorf("a tempo that points share was %+v and became %+v", want, *is)
+		}
+	}
+	for _, h := range []*heard{noneHeard, gone} {
+		if h.time != 0 || h.frame != 0 || h.block != nil || h.from.client.IsValid() {
+			t.Errorf("what was heard of points without a report became %+v", h)
+		}
 	}
 	if *still != (motion{nStates: 1, whole: true, resolution: math.Inf(1)}) {
 		t.Errorf("the motion of points that rest became %+v", still)
@@ -28,7 +38,7 @@ func TestWhatPointsShareIsNeverWritten(t *testing.T) {
 	if len(x.log) == 0 {
 		t.Error("nothing was found")
 	}
-	unwritten(t)
+	unwritten(t, x.engine)
 }
 
 func TestConstantsThatSayTheSameShareOneProfileUntilOneChanges(t *testing.T) {

@@ -11,7 +11,7 @@ func calibrated(n int, r *rand.Rand) (*member, []float64) {
 	for i := range residuals {
 		residuals[i] = r.NormFloat64()
 	}
-	m := &member{point: &point{has: true, profile: &profile{nature: natureContinuous, shape: noShape}}, spread: 1}
+	m := &member{point: &point{marks: markValue, profile: &profile{nature: natureContinuous, shape: noShape}}, spread: 1}
 	m.calibrate(residuals, terms{row: 1e-9, thinned: 1})
 	return m, residuals
 }

@@ -60,7 +60,7 @@ func (e *Engine) pace(p *point, at int64) {
 		return
 	}
 	if p.gaps == nil {
-		p.own().gaps = &gaps{last: at}
+		p.tie().gaps = &gaps{last: at}
 		if p.ticker == nil {
 			e.follow(p)
 		}
@@ -80,12 +80,11 @@ func (e *Engine) pace(p *point, at int64) {
 	slices.Sort(sortedGaps[:])
 	median := sortedGaps[probes/2]
 	regular := sortedGaps[3*probes/4] < 2*sortedGaps[probes/4]
-	p.own().gaps, p.paced = nil, true
+	p.tie().gaps = nil
 	p.shed()
-	p.interval, p.regular = median, regular
+	// While watching the rows are laid down; it goes on by itself.
+	e.keep(p, tempo{median, p.ticker, true, regular && (!e.watching || p.late != nil)})
 	if e.watching {
-		// The rows are laid down; it goes on by itself.
-		p.regular = regular && p.late != nil
 		return
 	}
 	t := e.tickerFor(p, median, regular)
@@ -94,7 +93,7 @@ func (e *Engine) pace(p *point, at int64) {
 	}
 	if t != p.ticker {
 		if p.ticker != nil {
-			p.ticker.leave(p)
+			e.leave(p)
 		}
 		e.join(t, p)
 	}
@@ -121,7 +120,7 @@ func (e *Engine) tickerFor(p *point, interval int64, regular bool) *ticker {
 	t := &ticker{interval: interval, history: history{room: &e.room, every: 1}}
 	e.tickers = append(e.tickers, t)
 	for _, o := range e.each() {
-		if o.ticker == nil && o != p && o.has && o.series.Device == p.series.Device {
+		if o.ticker == nil && o != p && o.has() && o.series.Device == p.series.Device {
 			e.join(t, o)
 		}
 	}
@@ -145,14 +144,15 @@ func (e *Engine) join(t *ticker, p *point) {
 	if e.watching {
 		return
 	}
-	t.sit(p)
+	e.sit(t, p)
 	e.seating++
 	t.history.join(p.value)
 }
 
 // sit gives p a column of its own.
-func (t *ticker) sit(p *point) {
-	p.ticker, p.column = t, int32(len(t.seats))
+func (e *Engine) sit(t *ticker, p *point) {
+	e.keep(p, tempo{p.interval, t, p.paced, p.regular})
+	p.column = int32(len(t.seats))
 	t.points = append(t.points, p)
 	t.seats = append(t.seats, seat{})
 }
@@ -176,7 +176,8 @@ func (t *ticker) seated(e *Engine) []*point {
 func (p *point) absent() bool { return p.ticker != nil && p.ticker.seats[p.column].missed >= missing }
 
 // leave makes the column of p empty.
-func (t *ticker) leave(p *point) {
+func (e *Engine) leave(p *point) {
+	t := p.ticker
 	if s := &t.seats[p.column]; s.required {
 		t.required--
 		if t.open && s.epoch == t.epoch {
@@ -184,7 +185,7 @@ func (t *ticker) leave(p *point) {
 		}
 	}
 	t.seats[p.column] = seat{}
-	p.ticker = nil
+	e.keep(p, tempo{p.interval, nil, p.paced, p.regular})
 	t.points[p.column] = nil
 	t.history.drop(int(p.column))
 }
