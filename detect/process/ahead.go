@@ -57,8 +57,8 @@ func (e *Engine) LookAhead(values []detect.Value) {
 		if r := p.replay; r != nil {
 			sum += r.n + uint64(len(r.places))
 		}
-		if c := p.covert; c != nil {
-			sum += uint64(c.payload.n) + c.payload.frame
+		if y := p.payload; y != nil {
+			sum += uint64(y.n) + uint64(y.start)
 		}
 		if len(p.alarms) > 0 {
 			sum += uint64(p.alarms[0].good)

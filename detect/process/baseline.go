@@ -315,8 +315,8 @@ func (p *point) save() savedPoint {
 	if r := p.replay; r != nil {
 		s.Replay = &savedReplay{Grid: r.grid, Chance: r.chance, Ring: int(r.size), Again: r.again, Pairs: r.pairs, On: r.on, Ended: r.ended}
 	}
-	if c := p.covert; c != nil && c.digits != nil {
-		s.Digits = &savedDigits{Unit: c.digits.unit, Learned: c.digits.learned, N: c.digits.n, Limit: c.digits.limit}
+	if d := p.digits; d != nil {
+		s.Digits = &savedDigits{Unit: d.unit, Learned: d.learned, N: d.n, Limit: d.limit}
 	}
 	return s
 }
@@ -359,7 +359,7 @@ func (r *relation) save(at places) savedRelation {
 		x.Switches = append(x.Switches, at.at(p))
 	}
 	for i := range r.responses {
-		x.Responses = append(x.Responses, r.responses[i].save())
+		x.Responses = append(x.Responses, r.saveResponse(&r.responses[i]))
 	}
 	for i := range r.unmets {
 		x.Unmet = append(x.Unmet, [2]int{int(r.unmets[i].a), int(r.unmets[i].b)})
@@ -678,7 +678,7 @@ func (l *loader) restore(s *savedPoint) error {
 		if !(d.Unit > 0) || !(d.N > 0) {
 			return fmt.Errorf("%s has a model of digits out of its bounds", key.id())
 		}
-		p.own().covert = &covert{digits: &digits{unit: d.Unit, learned: d.Learned, n: d.N, limit: d.Limit}}
+		p.watchDigits(&digits{unit: d.Unit, learned: d.Learned, n: d.N, limit: d.Limit})
 	}
 	e.points.put(key, e.order.len())
 	e.order.add()

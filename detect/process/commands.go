@@ -240,7 +240,9 @@ func (e *Engine) effect(p *point, s *detect.Sample, was float64, had bool) {
 		if e.watching {
 			// This row, those that look back on it, and one more, because what
 			// counts of a point that wanders are its changes.
-			p.own().obeying = lags + 2
+			if r := p.relation; r != nil {
+				r.members[p.member].obeying = lags + 2
+			}
 		}
 		if !e.watching {
 			c.shown++

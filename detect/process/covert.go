@@ -10,7 +10,7 @@ import (
 	"github.com/weir-ics/weir/protocols"
 )
 
-// covert looks for values that carry something else than a measurement.
+// Values may carry something else than a measurement.
 //
 // A register used as a letter box holds data: its values jump over their whole
 // range, each as likely as the other, with no memory of the one before. No
@@ -22,26 +22,23 @@ import (
 // The last digit of a measurement is different: it is nearly uniform anyway, and
 // a message in it shows when its distribution changes. It is learned, and held
 // against what comes by Pearson's chi-squared test (1900).
-type covert struct {
-	payload payload
-	digits  *digits
-}
 
-// payload gathers moments of payloadLength values.
+// payload gathers moments of payloadLength values, a stretch.
 type payload struct {
-	n, same uint8
-	// chance tells that the last stretch looked like chance; until is the packet
-	// time up to which that is believed.
-	chance                bool
+	n, same               uint8
 	first, last           float64
 	sum, sum2, sum3, sum4 float64
 	step2                 float64
 	low, high             float64
-	until                 int64
-	began                 int64
-	start                 int64
-	frame                 uint64
+	// start is when the stretch began.
+	start int64
+	// chance is there if the last stretch looked like chance.
+	chance *chanced
 }
+
+// chanced is since when stretches look like chance, and up to which packet time that is
+// believed.
+type chanced struct{ began, until int64 }
 
 const (
 	payloadLength = 64
@@ -55,7 +52,7 @@ const (
 // add takes a value, and tells when a stretch was judged.
 func (y *payload) add(v float64, s *detect.Sample) bool {
 	if y.n == 0 {
-		*y = payload{first: v, last: v, low: v, high: v, chance: y.chance, until: y.until, began: y.began, start: s.Time, frame: y.frame}
+		*y = payload{first: v, last: v, low: v, high: v, chance: y.chance, start: s.Time}
 	} else {
 		d := v - y.last
 		y.step2 += d * d
@@ -77,15 +74,14 @@ func (y *payload) add(v float64, s *detect.Sample) bool {
 	if y.n < payloadLength {
 		return false
 	}
-	was := y.chance
-	y.chance = y.looksLikeChance()
-	if y.chance {
-		if !was {
-			y.began = y.start
+	if !y.looksLikeChance() {
+		y.chance = nil
+	} else {
+		if y.chance == nil {
+			y.chance = &chanced{began: y.start}
 		}
 		// The neighbours' stretches end a little later.
-		y.until = s.Time + (s.Time-y.start)/4
-		y.frame = s.Frame
+		y.chance.until = s.Time + (s.Time-y.start)/4
 	}
 	y.n = 0
 	return true
@@ -93,7 +89,9 @@ func (y *payload) add(v float64, s *detect.Sample) bool {
 
 // restful tells that a stretch which goes on with the same value does not look
 // like chance, nor did the last.
-func (y *payload) restful() bool { return !y.chance && payloadLength-int(y.n) > maxSame-int(y.same) }
+func (y *payload) restful() bool {
+	return y.chance == nil && payloadLength-int(y.n) > maxSame-int(y.same)
+}
 
 // repeat takes the last value n more times; see restful.
 func (y *payload) repeat(n int) {
@@ -146,22 +144,24 @@ const digitLength = 256
 
 // judgeCovert takes a report in.
 func (e *Engine) judgeCovert(p *point, s *detect.Sample) {
-	if p.covert == nil {
-		if !p.raw() || p.has() && p.value == s.Value || p.tally != nil && p.tally.nStates <= maxStates || p.profile.knows(s.Value) {
-			return // memory only for what moves
-		}
-		p.own().covert = new(covert)
-	}
 	if !p.register() {
 		return
 	}
-	c := p.covert
-	// A stretch begins where the value moves.
-	begun := c.payload.n > 0 || c.payload.chance || s.Value != c.payload.last || p.alarming(KindCovert)
-	if p.raw() && begun && c.payload.add(s.Value, s) {
-		e.judgePayload(p, s)
+	if p.raw() {
+		if p.payload == nil {
+			if p.has() && p.value == s.Value || p.tally != nil && p.tally.nStates <= maxStates || p.profile.knows(s.Value) {
+				return // memory only for what moves
+			}
+			p.own().payload = new(payload)
+		}
+		y := p.payload
+		// A stretch begins where the value moves.
+		begun := y.n > 0 || y.chance != nil || s.Value != y.last || p.alarming(KindCovert)
+		if begun && y.add(s.Value, s) {
+			e.judgePayload(p, s)
+		}
 	}
-	if d := c.digits; d != nil && e.watching && s.Value != d.held {
+	if d := p.digits; d != nil && e.watching && s.Value != d.held {
 		d.held = s.Value
 		d.now[digit(s.Value, d.unit)]++
 		d.count++
@@ -184,7 +184,7 @@ func raw(t string) bool { return t == "" || t == "uint16" || t == "unknown" }
 // judgePayload looks whether p is in a run of registers that look like chance.
 func (e *Engine) judgePayload(p *point, s *detect.Sample) {
 	first, last := p.series.Index, p.series.Index
-	if p.covert.payload.chance {
+	if p.payload.chance != nil {
 		for first > 0 && e.chanceAt(keyOf(p.series), first-1, s.Time) {
 			first--
 		}
@@ -209,7 +209,7 @@ func (e *Engine) judgePayload(p *point, s *detect.Sample) {
 			}
 		}
 	}
-	if !bad && !lead.alarming(KindCovert) || lead.covert.digits != nil && !bad {
+	if !bad && !lead.alarming(KindCovert) || lead.digits != nil && !bad {
 		return
 	}
 	if !bad && lead == p {
@@ -220,7 +220,7 @@ func (e *Engine) judgePayload(p *point, s *detect.Sample) {
 		return
 	}
 	n := last - first + 1
-	e.holdSince(lead, s, KindCovert, true, 2, lead.covert.payload.began, func() words {
+	e.holdSince(lead, s, KindCovert, true, 2, lead.payload.chance.began, func() words {
 		return words{
 			score:    float64(n) * 2,
 			title:    fmt.Sprintf("%d registers from %s carry data, not measurements", n, lead.name()),
@@ -235,7 +235,7 @@ func (e *Engine) judgePayload(p *point, s *detect.Sample) {
 func (e *Engine) chanceAt(k pointKey, index uint32, at int64) bool {
 	k.index = index
 	p := e.points.get(k)
-	return p != nil && p.covert != nil && p.covert.payload.chance && at <= p.covert.payload.until
+	return p != nil && p.payload != nil && p.payload.chance != nil && at <= p.payload.chance.until
 }
 
 // digit is the last digit of v.
@@ -339,10 +339,15 @@ func (p *point) fitDigits(values []float64, chance float64) {
 	for _, b := range blocks {
 		d.limit = math.Max(d.limit, 1.5*b)
 	}
-	if p.covert == nil {
-		p.own().covert = new(covert)
+	p.watchDigits(d)
+}
+
+// watchDigits makes p be watched for what is hidden in its last digits.
+func (p *point) watchDigits(d *digits) {
+	p.tie().digits = d
+	if p.raw() && p.payload == nil {
+		p.own().payload = new(payload) // it moves
 	}
-	p.covert.digits = d
 }
 
 // enoughStretches is how many of them show how much digits differ among them.

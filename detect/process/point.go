@@ -18,6 +18,7 @@ type point struct {
 	series  *detect.Series
 	// profile is there once there is something to judge by.
 	profile *profile
+	// These are to be read; who writes goes through keep, own and tie, and heardOf.
 	*tempo
 	*rare
 	*heard
@@ -158,24 +159,23 @@ func (e *Engine) reader(client netip.Addr) *reader {
 // it. It is there to be read; what is written goes through own.
 type rare struct {
 	// tally is there while learning.
-	tally  *tally
-	replay *replay
-	covert *covert
+	tally   *tally
+	replay  *replay
+	payload *payload
 	*ties
 	// relation and member are where it is related to others.
 	relation *relation
 	member   int16
-	// obeying is in how many more rows the point is what it was commanded to be.
-	obeying uint8
 }
 
-// ties are what points have for a while, or that have to do with commands, or came
-// late: it is noTies until tie is asked to make it, because fewer still have any of it.
+// ties are what points have for a while, for their last digits, or that have to do
+// with commands, or came late: it is noTies until tie is asked to make it, because fewer still have any of it.
 type ties struct {
 	// gaps is there until the pace is known.
 	gaps     *gaps
 	alarms   []condition
 	commands *commands
+	digits   *digits
 	// follows is the first of what it is the effect of.
 	follows *consequence
 	// prompted are the values that it only came to after a command.
@@ -228,7 +228,7 @@ func (p *point) tie() *ties {
 }
 
 func (x *ties) empty() bool {
-	return x.gaps == nil && len(x.alarms) == 0 && x.commands == nil && x.follows == nil && x.prompted == nil && x.lone == nil && x.late == nil
+	return x.gaps == nil && len(x.alarms) == 0 && x.commands == nil && x.digits == nil && x.follows == nil && x.prompted == nil && x.lone == nil && x.late == nil
 }
 
 // shed lets go of the rare if there is nothing in it any more.
@@ -237,7 +237,7 @@ func (p *point) shed() {
 	if r.ties.empty() {
 		r.ties = noTies
 	}
-	if r.tally == nil && r.replay == nil && r.covert == nil && r.relation == nil && r.ties == noTies {
+	if r.tally == nil && r.replay == nil && r.payload == nil && r.relation == nil && r.ties == noTies {
 		p.rare = noRare
 	}
 }

@@ -74,6 +74,8 @@ type member struct {
 	// mean and spread standardise it, of its changes if drifting.
 	mean, spread float64
 	drifting     bool
+	// obeying is in how many more rows the point is what it was commanded to be.
+	obeying uint8
 	// weights are those of the explaining values: members now (its own is 0),
 	// one row ago, two rows ago, guests, the harmonics of the day, and a constant.
 	weights []float32
@@ -478,8 +480,8 @@ func (r *relation) step(t *ticker) bool {
 				f = followWander
 			}
 			p := m.point
-			if p.obeying > 0 {
-				p.obeying--
+			if m.obeying > 0 {
+				m.obeying--
 				f = followAtOnce
 			}
 			there := p.has() && (t.absent == 0 || !p.absent())

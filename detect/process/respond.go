@@ -5,11 +5,11 @@ import "slices"
 // answering is what a relation needs to find, in each row, what the switches before
 // it make of the residuals. Of hundreds of responses only few say anything in a row.
 type answering struct {
-	// byKind are the responses that say something of the rows right after a switch,
-	// those to one kind of switch after those to another: first is, a kind and one
-	// more, where they begin. said is what they say, one after the other. reach is, a
-	// kind, for how many rows.
-	byKind []answer
+	// byKind are the places of the responses that say something of the rows right after
+	// a switch, those to one kind of switch after those to another: first is, a kind and
+	// one more, where they begin. said is what they say, one after the other. reach is,
+	// a kind, for how many rows.
+	byKind []int32
 	first  []int32
 	said   []narrow
 	reach  []uint8
@@ -27,40 +27,33 @@ type answering struct {
 	estranged bool
 }
 
-// answer is a response by its place, with whose it is and where what it says begins.
-type answer struct{ place, member, from int32 }
-
 // prepare finds the order in which responses are looked up. It needs the responses
 // and what was not seen together.
 func (r *relation) prepare() {
 	kinds := 2 * len(r.switches)
 	a := answering{first: make([]int32, kinds+1), reach: make([]uint8, kinds), heeded: make([]bool, len(r.switches)), held: make([]bool, kinds)}
+	rows := 0
 	for i := range r.responses {
 		x := &r.responses[i]
-		a.reach[x.kind] = max(a.reach[x.kind], uint8(len(x.after)))
-		if len(x.after) > 0 {
-			a.byKind = append(a.byKind, answer{place: int32(i), member: x.member})
+		a.reach[x.kind] = max(a.reach[x.kind], uint8(x.rows))
+		if x.rows > 0 {
+			a.byKind = append(a.byKind, int32(i))
+			rows += int(x.rows)
 		}
 		if x.stay.width > 1 {
 			a.staying = append(a.staying, int32(i))
 			a.heeded[x.kind/2] = true
 		}
 	}
-	slices.SortStableFunc(a.byKind, func(i, j answer) int { return int(r.responses[i.place].kind - r.responses[j.place].kind) })
-	a.byKind = slices.Clip(a.byKind)
-	rows := 0
-	for k := range a.byKind {
-		x := &r.responses[a.byKind[k].place]
-		a.first[x.kind+1]++
-		a.byKind[k].from = int32(rows)
-		rows += len(x.after)
-	}
+	slices.SortStableFunc(a.byKind, func(i, j int32) int { return int(r.responses[i].kind - r.responses[j].kind) })
+	a.byKind = slices.Clone(a.byKind)
 	// What is read together lies side by side.
 	a.said = make([]narrow, 0, rows)
-	for _, y := range a.byKind {
-		x := &r.responses[y.place]
-		a.said = append(a.said, x.after...)
-		x.after = slices.Clip(a.said[y.from:])
+	for _, i := range a.byKind {
+		x := &r.responses[i]
+		a.first[x.kind+1]++
+		a.said = append(a.said, r.after(x)...)
+		x.from = int32(len(a.said)) - x.rows
 	}
 	for k := range kinds {
 		a.first[k+1] += a.first[k]
@@ -109,13 +102,9 @@ func (r *relation) respond(at, interval int64) (changed bool) {
 			continue
 		}
 		recent = append(recent, k)
-		for i := r.first[k]; i < r.first[k+1]; i++ {
-			y, end := r.byKind[i], int32(len(r.said))
-			if int(i+1) < len(r.byKind) {
-				end = r.byKind[i+1].from
-			}
-			if at := y.from + int32(age); at < end {
-				r.widen(y.member, y.place, r.said[at].spread())
+		for _, i := range r.byKind[r.first[k]:r.first[k+1]] {
+			if x := &r.responses[i]; age < int(x.rows) {
+				r.widen(x.member, i, r.said[x.from+int32(age)].spread())
 			}
 		}
 	}

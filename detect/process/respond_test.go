@@ -13,8 +13,8 @@ func (r *relation) plainly(at, interval int64) []spread {
 		x := &r.responses[i]
 		s := spread{}
 		since := r.since[x.kind]
-		if age := ageOf(at-since, interval); since != 0 && age < len(x.after) {
-			s = x.after[age].spread()
+		if age := ageOf(at-since, interval); since != 0 && age < int(x.rows) {
+			s = r.after(x)[age].spread()
 		} else if (since == 0 || age >= longestResponse) && x.stay.width > 1 && r.stays(int(x.kind)) {
 			s = x.stay.spread()
 		}
@@ -38,13 +38,14 @@ func TestTheResponsesThatAreLookedUpAreThoseThatLookingAtAllFinds(t *testing.T) 
 			x := response{kind: int32(random.IntN(2 * switches)), member: int32(random.IntN(members))}
 			// Few widths, so that many are as wide as others; the shift tells whose it is.
 			some := func() narrow { return narrow{float32(random.NormFloat64()), float32(1 + random.IntN(3))} }
+			var after []narrow
 			for range random.IntN(longestResponse + 1) {
-				x.after = append(x.after, some())
+				after = append(after, some())
 			}
 			if random.IntN(3) == 0 {
 				x.stay = some()
 			}
-			r.responses = append(r.responses, x)
+			r.addResponse(x, after)
 		}
 		r.prepare()
 		relations := []*relation{r}

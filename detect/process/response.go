@@ -15,10 +15,23 @@ type response struct {
 	// kind is the place of the switch among the switches of the relation, twice,
 	// and one more if it goes up; member is whose response it is.
 	kind, member int32
-	after        []narrow
+	// What it is in so many rows is what the relation has said, from a place on.
+	from, rows int32
 	// stay is what it is from then on, while the state has not switched back; only
 	// of switches with two states.
 	stay narrow
+}
+
+// after is what a response is in the rows after its switch.
+func (r *relation) after(x *response) []narrow { return r.said[x.from:][:x.rows] }
+
+// addResponse adds a response that is something in some rows.
+func (r *relation) addResponse(x response, after []narrow) {
+	if x.rows = int32(len(after)); x.rows > 0 {
+		x.from = int32(len(r.said))
+	}
+	r.said = append(r.said, after...)
+	r.responses = append(r.responses, x)
 }
 
 // spread is where a residual is, in standardised units, and how many times as wide
@@ -106,7 +119,7 @@ func (r *relation) responseOf(kind, member int) *response {
 	if len(r.responses) >= maxResponses {
 		return nil
 	}
-	r.responses = append(r.responses, response{kind: int32(kind), member: int32(member)})
+	r.addResponse(response{kind: int32(kind), member: int32(member)}, nil)
 	return &r.responses[len(r.responses)-1]
 }
 
@@ -160,9 +173,9 @@ type savedResponse struct {
 	Stay []float32 `json:"stay,omitempty"`
 }
 
-func (x *response) save() savedResponse {
+func (r *relation) saveResponse(x *response) savedResponse {
 	s := savedResponse{Kind: int(x.kind), Member: int(x.member)}
-	for _, a := range x.after {
+	for _, a := range r.after(x) {
 		s.Shift, s.Width = append(s.Shift, a.shift), append(s.Width, a.width)
 	}
 	if x.stay.width > 1 {
@@ -176,16 +189,17 @@ func (r *relation) loadResponse(s *savedResponse) error {
 	if s.Kind < 0 || s.Kind >= 2*len(r.switches) || s.Member < 0 || s.Member >= len(r.members) || n > longestResponse || len(s.Width) != n || len(r.responses) >= maxResponses {
 		return fmt.Errorf("a response of %d rows of member %d of %d to switch %d of %d", n, s.Member, len(r.members), s.Kind/2, len(r.switches))
 	}
-	x := response{kind: int32(s.Kind), member: int32(s.Member), after: make([]narrow, n)}
+	x := response{kind: int32(s.Kind), member: int32(s.Member)}
+	var after [longestResponse]narrow
 	for i, w := range s.Width {
 		if !(w >= 1) {
 			return fmt.Errorf("a response that is %g times as wide", w)
 		}
-		x.after[i] = narrow{s.Shift[i], w}
+		after[i] = narrow{s.Shift[i], w}
 	}
 	if len(s.Stay) == 2 && s.Stay[1] >= 1 {
 		x.stay = narrow{s.Stay[0], s.Stay[1]}
 	}
-	r.responses = append(r.responses, x)
+	r.addResponse(x, after[:n])
 	return nil
 }

@@ -185,8 +185,7 @@ func (r *relation) fitResponse(kind, member int, left *leftover, after *aftermat
 		found[last] = spread{0, math.Sqrt(float64(found[last-1].width))}.narrow()
 		last++
 	}
-	x.after = slices.Clone(found[:last])
-	r.responses = append(r.responses, x)
+	r.addResponse(x, found[:last])
 	for n, i := range after.rows {
 		if age := int(after.ages[n]); age < last {
 			left.learn(i, found[age].spread())

@@ -21,7 +21,7 @@ func (e *Engine) rest(p *point, same bool) (readings uint32, until int64) {
 		}
 		n = min(n, c.next-c.times-1)
 	}
-	if c := p.covert; c != nil && !c.payload.restful() {
+	if y := p.payload; y != nil && !y.restful() {
 		return 0, never
 	}
 	until = never
@@ -82,8 +82,8 @@ func (e *Engine) repeat(p *point, n uint32, at int64) {
 	for i := range p.alarms {
 		p.alarms[i].times += uint64(n)
 	}
-	if p.covert != nil && p.raw() {
-		p.covert.payload.repeat(int(n))
+	if y := p.payload; y != nil {
+		y.repeat(int(n))
 	}
 	f := p.profile
 	if f == nil || f.nature != natureContinuous && f.nature != natureDrifting {
