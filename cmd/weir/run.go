@@ -34,7 +34,9 @@ configuration; each is also logged.
 
 With learn.baseline set, what was learned is kept there: if the file exists weir
 watches from the first packet, else it learns for learn.duration and writes it.
-SIGTERM or ctrl-C ends it cleanly. It needs the capability CAP_NET_RAW:
+If it is stopped before, it keeps what it has learned in a file beside that one
+(.part), and goes on from there when it is started again. SIGTERM or ctrl-C ends
+it cleanly. It needs the capability CAP_NET_RAW:
   setcap cap_net_raw+ep /usr/bin/weir`,
 		Example: `  weir run -c /etc/weir/weir.yaml
   weir run -i eth1 --learn 7d`,
@@ -53,12 +55,7 @@ SIGTERM or ctrl-C ends it cleanly. It needs the capability CAP_NET_RAW:
 			if alerts != "" {
 				c.Alerts.File = alerts
 			}
-			s, err := openSensor(cmd, c)
-			if err != nil {
-				return err
-			}
-			defer s.source.Close()
-			return s.run(cmd)
+			return runSensors(cmd, c)
 		},
 	}
 	f := cmd.Flags()
@@ -69,55 +66,101 @@ SIGTERM or ctrl-C ends it cleanly. It needs the capability CAP_NET_RAW:
 	return cmd
 }
 
-// openSensor makes the sensor of a configuration, whose source takes packets in
-// from then on.
-func openSensor(cmd *cobra.Command, c *config) (*sensor, error) {
-	log, err := newLogger(cmd, c)
-	if err != nil {
-		return nil, err
+// runSensors runs a sensor, and the next that it asks for.
+func runSensors(cmd *cobra.Command, c *config) error {
+	var next handover
+	for {
+		s, err := openSensor(cmd, c, next)
+		if err != nil {
+			return err
+		}
+		err = s.run(cmd)
+		s.source.Close()
+		next = s.next
+		if !s.enough || cmd.Context().Err() != nil {
+			next.close()
+			return err
+		}
+		if err != nil {
+			s.log.Error("the sensor goes on, but not all could be done", "error", err)
+		}
+	}
+}
+
+// openSensor makes the sensor of a configuration, with what the one before it leaves.
+// Its source takes packets in from then on, or does already.
+func openSensor(cmd *cobra.Command, c *config, from handover) (s *sensor, err error) {
+	s = &sensor{config: c, source: from.source}
+	defer func() {
+		if err != nil && s.source != nil {
+			s.source.Close()
+		}
+	}()
+	if s.log, err = newLogger(cmd, c); err != nil {
+		return s, err
 	}
 	if len(c.Capture.Interfaces) == 0 {
-		return nil, usage(errors.New("no interface to listen on: set capture.interfaces or give -i NAME"))
+		return s, usage(errors.New("no interface to listen on: set capture.interfaces or give -i NAME"))
 	}
 	if c.Workers == 0 {
 		c.Workers = runtime.GOMAXPROCS(0)
 	}
 	options, err := c.pipeline()
 	if err != nil {
-		return nil, err
+		return s, err
 	}
 	options.settings.ArmAtStart, options.live = true, true
-	options.schedule = detect.LearnFor(time.Duration(c.Learn.Duration))
-	if c.Learn.Baseline != "" {
-		if err := checkPlace(c.Learn.Baseline); err != nil {
-			return nil, err
-		}
-		b, t, err := readNormal(c.Learn.Baseline)
-		switch {
-		case err == nil:
-			options.baseline, options.doc, options.schedule = b, t, detect.WatchOnly()
-			log.Info("watching by the baseline", "file", c.Learn.Baseline, "links", len(b.Links))
-		case !errors.Is(err, fs.ErrNotExist):
-			return nil, err
-		default:
-			options.infer = true // for the baseline
+	if err := s.normal(&options, from.baseline); err != nil {
+		return s, err
+	}
+	if s.source == nil {
+		if s.source, err = openLive(c); err != nil {
+			return s, usage(err)
 		}
 	}
-	if options.baseline == nil && c.Learn.Duration > 0 {
-		log.Info("learning; what is learned is lost if the sensor is stopped before that ends", "duration", time.Duration(c.Learn.Duration).String())
+	return s, s.open(options)
+}
+
+// normal finds what the sensor watches by, or for how long it learns. all is a baseline
+// that could not be saved.
+func (s *sensor) normal(options *pipelineOptions, all *detect.Baseline) error {
+	path, duration := s.config.Learn.Baseline, time.Duration(s.config.Learn.Duration)
+	options.schedule = detect.LearnFor(duration)
+	if path == "" {
+		if duration > 0 {
+			s.log.Info("learning; with no learn.baseline, what is learned is lost when the sensor is stopped", "duration", duration.String())
+		}
+		return nil
 	}
-	source, err := capture.OpenLive(capture.LiveOptions{
-		Interfaces: c.Capture.Interfaces, Filter: c.Capture.Filter, NotPromiscuous: !c.Capture.Promiscuous, RingBytes: int(c.Capture.Buffer), Rings: c.Capture.Rings,
-	})
-	if err != nil {
-		return nil, usage(err)
+	if err := checkPlace(path); err != nil {
+		return err
 	}
-	s := &sensor{config: c, log: log, source: source}
-	if err := s.open(options); err != nil {
-		source.Close()
-		return nil, err
+	b, t, err := all, (*document)(nil), error(nil)
+	if all == nil {
+		b, t, err = readNormal(path)
 	}
-	return s, nil
+	switch {
+	case err == nil:
+		options.baseline, options.doc, options.schedule = b, t, detect.WatchOnly()
+		s.log.Info("watching by the baseline", "file", path, "links", len(b.Links))
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	case duration == 0:
+		return nil
+	}
+	options.infer = true // for the baseline
+	if s.before, err = learnedPart(path); err != nil {
+		s.log.Warn("what was learned before the sensor was stopped cannot be used; learning begins again", "file", partFile(path), "error", err)
+		s.before = 0
+	}
+	if s.before == 0 {
+		s.log.Info("learning", "duration", duration.String())
+		return nil
+	}
+	options.schedule = detect.LearnOnly()
+	s.log.Info("learning goes on", "learned", s.before.Round(time.Second).String(), "of", duration.String(), "file", partFile(path))
+	return nil
 }
 
 // open makes the pipeline and what it writes to.
@@ -150,6 +193,14 @@ type sensor struct {
 	fitFrom time.Time
 	fitted  bool
 	judged  int
+	// before is how long was learned before the sensor was started, kept how long in
+	// all when it was stopped; enough tells that this is as long as it should be, and
+	// that another takes its place, to which it leaves next. stop ends the sensor;
+	// ending tells that it has.
+	before, kept   time.Duration
+	enough, ending bool
+	next           handover
+	stop           func()
 	// asked tells that what was learned of links was asked for, to be saved.
 	asked bool
 	// later is how many points had learned a model later when the baseline was
@@ -162,6 +213,7 @@ type sensor struct {
 func (s *sensor) run(cmd *cobra.Command) error {
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
+	s.stop = cancel
 	var group sync.WaitGroup
 	var serveErr error
 	if s.config.Console.Listen != "" && s.outlets.store != nil {
@@ -191,10 +243,16 @@ func (s *sensor) run(cmd *cobra.Command) error {
 	err := s.pipeline.run(ctx, s.source)
 	cancel()
 	group.Wait()
+	s.ending = true
 	problems := []error{err}
 	problems = append(problems, s.saveLearned(), s.outlets.endRun(s.status(), fmt.Sprintf("%d alerts", len(s.pipeline.summary.alerts))), s.pipeline.close())
-	if s.pipeline.schedule.WatchFrom() > s.pipeline.last {
-		s.log.Warn("ended before the learning did; nothing that was learned is kept")
+	switch {
+	case s.learned || s.enough:
+	case s.kept > 0:
+		s.log.Info("ended before the learning did; what was learned is kept, and learning goes on when the sensor is started again",
+			"learned", s.kept.Round(time.Second).String(), "of", time.Duration(s.config.Learn.Duration).String(), "file", partFile(s.config.Learn.Baseline))
+	case s.pipeline.schedule.WatchFrom() > s.pipeline.last:
+		s.log.Warn("ended before the learning did; nothing that was learned since the start is kept")
 	}
 	sum := &s.pipeline.summary
 	s.log.Info("ended", "packets", sum.counter("packets"), "dropped", sum.counter("kernel.dropped"), "filtered", sum.counter("filtered"), "values-skipped", sum.counter("values.skipped"), "alerts", len(sum.alerts))
@@ -202,7 +260,11 @@ func (s *sensor) run(cmd *cobra.Command) error {
 }
 
 func (s *sensor) status() detect.Status {
-	return s.pipeline.status(strings.Join(s.config.Capture.Interfaces, ", "), true)
+	st := s.pipeline.status(strings.Join(s.config.Capture.Interfaces, ", "), true)
+	if s.before > 0 && s.pipeline.first != 0 {
+		st.Until = s.pipeline.first + int64(max(0, time.Duration(s.config.Learn.Duration)-s.before))
+	}
+	return st
 }
 
 // statusEvery is how often the store is told what the sensor is doing.
@@ -230,9 +292,16 @@ func (s *sensor) tellStatus(ctx context.Context) {
 // fitting is called when learning has ended and the models are about to be fitted.
 // Packets are taken in and decoded meanwhile; what is to be judged of them waits.
 func (s *sensor) fitting() {
+	if s.pipeline.schedule.WatchFrom() <= s.pipeline.first {
+		return // they were loaded
+	}
 	s.outlets.patient(true)
 	s.fitFrom = time.Now()
 	points := s.pipeline.process.Stats().Points
+	if s.ending {
+		s.log.Info("fitting the models of values to what was learned", "points", points)
+		return
+	}
 	s.log.Info("learning has ended; fitting the models of values", "points", points)
 	st := s.status()
 	st.Fitting = int(points)
@@ -271,6 +340,7 @@ func (s *sensor) after(clock int64) {
 			}
 		}
 	}
+	s.resumeEnds(clock)
 	s.saveLater(clock)
 	st := s.status()
 	if st.Skipping != s.skipping {
@@ -311,12 +381,16 @@ func (s *sensor) saveLater(clock int64) {
 	}
 }
 
-// saveLearned writes the baseline once learning has ended. While it has not,
-// nothing is written: a restart would take a part for the whole. What people
-// decided is what the file says: they decide while the sensor runs.
+// saveLearned writes the baseline once learning has ended, and before that a part of
+// it. What people decided is what the file says: they decide while the sensor runs.
 func (s *sensor) saveLearned() error {
-	if s.config.Learn.Baseline == "" || !s.learned {
+	switch {
+	case s.config.Learn.Baseline == "":
 		return nil
+	case s.enough:
+		return s.saveWhole()
+	case !s.learned:
+		return s.savePart()
 	}
 	b, err := s.pipeline.baseline()
 	if err != nil {
@@ -330,7 +404,11 @@ func (s *sensor) saveLearned() error {
 	case !errors.Is(err, fs.ErrNotExist):
 		s.log.Warn("the baseline file cannot be read any more and is written anew", "error", err)
 	}
-	return saveBaseline(s.config.Learn.Baseline, b)
+	if err := saveBaseline(s.config.Learn.Baseline, b); err != nil {
+		return err
+	}
+	s.forgetPart()
+	return nil
 }
 
 // alertLog logs each alert once when it is raised and when it is cleared.

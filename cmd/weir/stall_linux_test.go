@@ -33,7 +33,7 @@ func TestSlowSensor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := openSensor(cmd, c)
+	s, err := openSensor(cmd, c, handover{})
 	if err != nil {
 		t.Fatal(err)
 	}
