@@ -18,6 +18,10 @@ type share struct {
 	_    [48]byte // so that no two are in one line of a cache
 }
 
+// patience is how often is looked whether the others are done: some tens of
+// microseconds.
+const patience = 1 << 16
+
 // do calls f with each number below n, from several workers at once, and returns when
 // all calls have. What f does for one number must not depend on another.
 func (s *shares) do(workers, n int, f func(i int)) {
@@ -36,10 +40,20 @@ func (s *shares) do(workers, n int, f func(i int)) {
 		(*s)[w].end = (w + 1) * n / workers
 	}
 	var wait sync.WaitGroup
+	var busy atomic.Int32
+	busy.Store(int32(workers - 1))
 	for w := 1; w < workers; w++ {
-		wait.Go(func() { s.work(w, f) })
+		wait.Go(func() {
+			s.work(w, f)
+			busy.Add(-1)
+		})
 	}
 	s.work(0, f)
+	// The others are done in some microseconds. Who sleeps till then is woken on the
+	// processor of another, where none of what it needs next is in the cache: with 5,000
+	// points that takes a fifth longer in all.
+	for turns := 0; turns < patience && busy.Load() != 0; turns++ {
+	}
 	wait.Wait()
 }
 
