@@ -62,6 +62,8 @@ type Engine struct {
 	// readers are the clients that read points, last the last of them.
 	readers map[netip.Addr]*reader
 	last    *reader
+	// first is what was heard of points that were reported for the first time, last.
+	first *heard
 	// tempos are those of points, lastTempo the last that was found.
 	tempos    map[tempo]*tempo
 	lastTempo *tempo
@@ -143,7 +145,8 @@ func NewEngine(s Settings) *Engine {
 		tempos:    map[tempo]*tempo{{}: noTempo},
 	}
 	e.points = newPointIndex(&e.order)
-	e.last = new(reader)
+	e.last = newReader(netip.Addr{})
+	e.first = noneHeard
 	return e
 }
 
@@ -176,7 +179,7 @@ func (e *Engine) Observe(s *detect.Sample) {
 		return
 	}
 	if p.ticker != nil {
-		e.update(p.ticker, []int32{p.column})
+		e.update(p.ticker, []run{{p.column, p.column + 1}})
 	}
 	s.Judged, s.Score, s.Low, s.High = p.judgement()
 }

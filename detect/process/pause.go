@@ -6,6 +6,9 @@ package process
 func (e *Engine) Pause() {
 	for _, t := range e.tickers {
 		t.open = false
+		for i := range t.seats {
+			t.seats[i].seen = false
+		}
 	}
 	for _, p := range e.pending {
 		p.commands.waiting = false

@@ -103,8 +103,8 @@ type heard struct {
 	block *block
 }
 
-// noneHeard is that of points that were never reported, gone that of those whose place
-// another point took.
+// noneHeard is that of loaded points that were not reported yet, gone that of those whose
+// place another point took.
 var noneHeard, gone = &heard{from: new(reader)}, &heard{from: new(reader)}
 
 // retired tells that another point took the place of p.
@@ -120,10 +120,20 @@ func (p *point) heardOf() *heard {
 	return p.heard
 }
 
-// hearAlone takes in that p was reported by itself.
+// hearAlone takes in that p was reported by itself. Those that one message reports for the
+// first time share what was heard: most are about to be found in a block.
 func (e *Engine) hearAlone(p *point, s *detect.Sample) {
+	from := e.reader(s.Client)
+	if p.frame == 0 && p.block == nil {
+		if h := e.first; h.time != s.Time || h.frame != s.Frame || h.from != from {
+			e.first = &heard{time: s.Time, frame: s.Frame, from: from}
+		}
+		p.heard = e.first
+		p.marks &^= markHeard
+		return
+	}
 	h := p.heardOf()
-	h.time, h.frame, h.from = s.Time, s.Frame, e.reader(s.Client)
+	h.time, h.frame, h.from = s.Time, s.Frame, from
 }
 
 // hearWith takes in that p was reported as b was.
@@ -133,7 +143,17 @@ func (p *point) hearWith(b *block) {
 }
 
 // reader is a client that reads points of an engine. Points share it.
-type reader struct{ client netip.Addr }
+type reader struct {
+	client netip.Addr
+	// unheard is that of points that were made when it had read, and not yet reported.
+	unheard heard
+}
+
+func newReader(client netip.Addr) *reader {
+	r := &reader{client: client}
+	r.unheard.from = r
+	return r
+}
 
 // maxReaders bounds how many readers are found again.
 const maxReaders = 4096
@@ -148,7 +168,7 @@ func (e *Engine) reader(client netip.Addr) *reader {
 		if len(e.readers) >= maxReaders {
 			clear(e.readers) // points keep theirs
 		}
-		r = &reader{client}
+		r = newReader(client)
 		e.readers[client] = r
 	}
 	e.last = r
@@ -194,7 +214,7 @@ var noRare = &rare{ties: noTies}
 
 func (e *Engine) newPoint(s *detect.Series) *point {
 	p := e.order.add()
-	*p = point{series: s, tempo: noTempo, rare: &rare{tally: newTally(), ties: noTies}, heard: &heard{from: e.last}, marks: markHeard}
+	*p = point{series: s, tempo: noTempo, rare: &rare{tally: newTally(), ties: noTies}, heard: &e.last.unheard}
 	p.classify()
 	return p
 }

@@ -31,7 +31,7 @@ func (e *Engine) Read(r *detect.Reading, values []detect.Value) {
 			v := &values[i]
 			s.Series, s.Value, s.Access, s.Flags, s.HasFlags = v.Series, v.Value, v.Access, v.Flags, v.HasFlags
 			if p := e.take(s); p != nil && p.ticker != nil && v.Access == protocols.AccessReport {
-				e.rounds = seatIn(e.rounds, p.ticker, p.column)
+				e.rounds = seatIn(e.rounds, p.ticker, run{p.column, p.column + 1})
 			}
 		}
 	}
@@ -102,10 +102,11 @@ func (m moment) time() int64 {
 	return int64(m) << 30
 }
 
-// round is the columns of a block's points in a ticker.
+// round is the columns of a block's points in a ticker: points that came together
+// stand side by side.
 type round struct {
 	ticker  *ticker
-	columns []int32
+	columns []run
 }
 
 const (
@@ -121,6 +122,7 @@ func (e *Engine) blockOf(s *detect.Span) *block {
 	}
 	b := &block{series: s.Series, sleep: make([]sleep, len(s.Series)), until: never, seated: math.MaxUint64}
 	b.block, b.from = b, noneHeard.from
+	var was, is *heard // of the last point: most were reported together
 	for i, series := range s.Series {
 		p := e.point(series)
 		if p == nil {
@@ -128,7 +130,13 @@ func (e *Engine) blockOf(s *detect.Span) *block {
 		}
 		b.known++
 		if p.block == nil && !p.shared() && i <= math.MaxUint16 {
-			p.heardOf().block, p.place = b, uint16(i)
+			if p.marks&markHeard != 0 || p.heard != was {
+				own := *p.heard
+				own.block = b
+				was, is = p.heard, &own
+			}
+			p.heard, p.place = is, uint16(i)
+			p.marks &^= markHeard
 		} else {
 			e.share(p)
 		}
@@ -149,8 +157,8 @@ func (e *Engine) drop() {
 			}
 			if p.block == b {
 				e.catchUp(p)
-				if p.marks&markHeard != 0 {
-					p.heard.block = nil
+				if p.heard != &b.heard {
+					p.heardOf().block = nil
 				}
 			}
 			p.set(markShared, e.sourceOf(p.series) != nil)
@@ -309,13 +317,13 @@ func (e *Engine) gather(b *block) {
 	b.rounds = b.rounds[:0]
 	for i := range b.series {
 		if p := e.known(b.series[i]); p != nil && p.ticker != nil {
-			b.rounds = seatIn(b.rounds, p.ticker, p.column)
+			b.rounds = seatIn(b.rounds, p.ticker, run{p.column, p.column + 1})
 		}
 	}
 }
 
 // seatIn adds columns of a ticker.
-func seatIn(rounds []round, t *ticker, columns ...int32) []round {
+func seatIn(rounds []round, t *ticker, columns ...run) []round {
 	i := 0
 	for i < len(rounds) && rounds[i].ticker != t {
 		i++
@@ -325,7 +333,14 @@ func seatIn(rounds []round, t *ticker, columns ...int32) []round {
 		rounds = slices.Grow(rounds, 1)[:i+1]
 		rounds[i].ticker, rounds[i].columns = t, rounds[i].columns[:0]
 	}
-	rounds[i].columns = append(rounds[i].columns, columns...)
+	to := &rounds[i].columns
+	for _, c := range columns {
+		if n := len(*to); n > 0 && (*to)[n-1].hi == c.lo {
+			(*to)[n-1].hi = c.hi
+		} else {
+			*to = append(*to, c)
+		}
+	}
 	return rounds
 }
 

@@ -41,7 +41,7 @@ type relation struct {
 	// unmets are the states that were not seen together, followedBy the members that
 	// follow each switch, if there are any of these.
 	unmets     []unmet
-	followedBy []memberSet
+	followedBy memberSets
 	// stirred tells that a command was given in the quiet rows, or that what
 	// followed them has not been calm since; calm counts rows.
 	stirred bool

@@ -78,11 +78,11 @@ func (e *Engine) retypeIn(t *ticker, p *point, parts []*point, decode func([]uin
 	e.keep(p, *first.tempo)
 	e.sit(t, p)
 	was := t.seats[first.column]
-	t.seats[p.column] = seat{epoch: was.epoch, regular: was.regular, required: was.required}
+	t.seats[p.column] = seat{seen: was.seen, regular: was.regular, required: was.required}
 	if was.required {
 		// Its part goes on being waited for through p.
 		t.required++
-		if t.open && was.epoch == t.epoch {
+		if was.seen {
 			t.seen++
 		}
 	}

@@ -17,10 +17,9 @@ type ticker struct {
 	// seats are what a round needs to know of each point.
 	seats []seat
 	// open tells that a round is under way, since start; it ends at deadline at
-	// the latest. epoch numbers rounds.
+	// the latest.
 	open            bool
 	start, deadline int64
-	epoch           uint32
 	seen, required  int
 	// absent is how many points had been missing for so long, when the last round was
 	// over, that rows do not wait for them.
@@ -46,9 +45,9 @@ const maxTickers = 32
 
 // seat is the place of a point in a round.
 type seat struct {
-	// epoch is the last round in which it was seen, missed in how many rounds
-	// since then it was not.
-	epoch  uint32
+	// seen tells that it was in this round, missed in how many rounds since it was last it
+	// was not.
+	seen   bool
 	missed uint8
 	// regular tells that it keeps the pace, required that rounds wait for it.
 	regular, required bool
@@ -180,7 +179,7 @@ func (e *Engine) leave(p *point) {
 	t := p.ticker
 	if s := &t.seats[p.column]; s.required {
 		t.required--
-		if t.open && s.epoch == t.epoch {
+		if s.seen {
 			t.seen--
 		}
 	}
@@ -191,35 +190,38 @@ func (e *Engine) leave(p *point) {
 }
 
 // update takes in that the points in some columns of t were reported.
-func (e *Engine) update(t *ticker, columns []int32) {
+func (e *Engine) update(t *ticker, columns []run) {
 	now := e.clock
 	if !t.open {
 		if t.lastStart != 0 && now-t.lastStart < t.interval/2 {
 			// The round is over already; this is a second reader, or what rows no
 			// longer wait for and is back.
 			for _, c := range columns {
-				if s := &t.seats[c]; s.regular && s.missed >= missing {
-					s.missed, s.required = 0, true
-					t.required++
+				seats := t.seatsOf(c)
+				for i := range seats {
+					if s := &seats[i]; s.regular && s.missed >= missing {
+						s.missed, s.required = 0, true
+						t.required++
+					}
 				}
 			}
 			return
 		}
 		t.begin(now)
 	} else if now-t.start >= t.interval/2 {
-		for _, c := range columns {
-			if t.seats[c].epoch == t.epoch {
-				e.closeRow(t)
-				t.begin(now)
-				break
-			}
+		if t.anySeen(columns) {
+			e.closeRow(t)
+			t.begin(now)
 		}
 	}
 	for _, c := range columns {
-		if s := &t.seats[c]; s.epoch != t.epoch {
-			s.epoch = t.epoch
-			if s.required {
-				t.seen++
+		seats := t.seatsOf(c)
+		for i := range seats {
+			if s := &seats[i]; !s.seen {
+				s.seen = true
+				if s.required {
+					t.seen++
+				}
 			}
 		}
 	}
@@ -228,9 +230,21 @@ func (e *Engine) update(t *ticker, columns []int32) {
 	}
 }
 
+// seatsOf are the seats in a run of columns.
+func (t *ticker) seatsOf(c run) []seat { return t.seats[c.lo:c.hi] }
+
+// anySeen tells whether one of some columns was seen in this round.
+func (t *ticker) anySeen(columns []run) bool {
+	for _, c := range columns {
+		if slices.ContainsFunc(t.seatsOf(c), func(s seat) bool { return s.seen }) {
+			return true
+		}
+	}
+	return false
+}
+
 func (t *ticker) begin(now int64) {
 	t.open, t.start, t.deadline = true, now, now+t.interval
-	t.epoch++
 	t.seen = 0
 }
 
@@ -246,7 +260,7 @@ func (e *Engine) closeRow(t *ticker) {
 		s := &t.seats[i]
 		switch {
 		case !s.regular:
-		case s.epoch == t.epoch:
+		case s.seen:
 			if s.missed >= missing {
 				s.required = true
 				t.required++
@@ -262,6 +276,7 @@ func (e *Engine) closeRow(t *ticker) {
 		if s.missed >= missing {
 			t.absent++
 		}
+		s.seen = false
 	}
 	t.sequence++
 	if t.lastStart != 0 && t.start-t.lastStart > 5*t.interval/2 {

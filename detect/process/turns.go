@@ -135,7 +135,7 @@ func (a *aftermath) find(o *occurrences, h *history, interval int64, place []int
 	}
 }
 
-// run is the rows of data from lo to before hi.
+// run is the rows of data, or the columns of a ticker, from lo to before hi.
 type run struct{ lo, hi int32 }
 
 // stays are the rows of data in which a switch with two states is in one of them,

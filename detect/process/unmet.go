@@ -13,11 +13,14 @@ import (
 type unmet struct {
 	// a and b are kinds of switches, a the lower one: the states they lead to. A large
 	// site has half a million of them.
-	a, b int32
+	a, b uint16
 }
 
-// maxUnmet bounds those of a relation.
-const maxUnmet = 1024
+// maxUnmet bounds those of a relation, which are of the first mostUnmetKinds kinds.
+const (
+	maxUnmet       = 1024
+	mostUnmetKinds = math.MaxUint16 + 1
+)
 
 // findUnmet finds the states that were not seen together for as long as a response
 // may take, of switches that something follows; it needs the responses.
@@ -26,7 +29,7 @@ func (r *relation) findUnmet(h *history) {
 	seen := make([][]uint64, 2*len(r.switches)) // a bit a row
 	for s, p := range r.switches {
 		c := &h.columns[p.column]
-		if followers[s] == nil || c.moved == nil || p.tally.nStates != 2 {
+		if s >= mostUnmetKinds/2 || followers.of(s).empty() || c.moved == nil || p.tally.nStates != 2 {
 			continue
 		}
 		words := (len(h.times) + 63) / 64
@@ -42,7 +45,7 @@ func (r *relation) findUnmet(h *history) {
 	}
 	for a := range seen {
 		for b := (a/2 + 1) * 2; b < len(seen) && len(r.unmets) < maxUnmet; b++ {
-			if seen[a] == nil || seen[b] == nil || !followers[a/2].meet(followers[b/2]) {
+			if seen[a] == nil || seen[b] == nil || !followers.of(a/2).meet(followers.of(b/2)) {
 				continue
 			}
 			together := 0
@@ -50,7 +53,7 @@ func (r *relation) findUnmet(h *history) {
 				together += bits.OnesCount64(w & seen[b][i])
 			}
 			if together < longestResponse {
-				r.unmets = append(r.unmets, unmet{int32(a), int32(b)})
+				r.unmets = append(r.unmets, unmet{uint16(a), uint16(b)})
 			}
 		}
 	}
@@ -59,14 +62,18 @@ func (r *relation) findUnmet(h *history) {
 // highOf is the larger of two states, as a history has it.
 func highOf(t *tally) float64 { return float64(float32(math.Max(t.states[0], t.states[1]))) }
 
-// memberSet has a bit a member of a relation; nil is none of them.
+// memberSet has a bit a member of a relation.
 type memberSet []uint64
 
-func (s memberSet) has(j int) bool { return s != nil && s[j/64]>>(j%64)&1 != 0 }
+func (s memberSet) has(j int) bool { return s[j/64]>>(j%64)&1 != 0 }
+
+func (s memberSet) empty() bool {
+	return !slices.ContainsFunc(s, func(w uint64) bool { return w != 0 })
+}
 
 // meet tells whether a member is in both sets.
 func (s memberSet) meet(o memberSet) bool {
-	for i := range min(len(s), len(o)) {
+	for i := range s {
 		if s[i]&o[i] != 0 {
 			return true
 		}
@@ -74,18 +81,21 @@ func (s memberSet) meet(o memberSet) bool {
 	return false
 }
 
+// memberSets are sets of as many words each, one after the other.
+type memberSets struct {
+	words int
+	all   memberSet
+}
+
+func (x memberSets) of(i int) memberSet { return x.all[i*x.words:][:x.words] }
+
 // followers are, a switch, the members that follow it, up or down.
-func (r *relation) followers() []memberSet {
-	out := make([]memberSet, len(r.switches))
+func (r *relation) followers() memberSets {
 	words := (len(r.members) + 63) / 64
-	all := make(memberSet, words*len(out))
+	out := memberSets{words, make(memberSet, words*len(r.switches))}
 	for i := range r.responses {
 		x := &r.responses[i]
-		s := &out[x.kind/2]
-		if *s == nil {
-			*s, all = all[:words:words], all[words:]
-		}
-		(*s)[x.member/64] |= 1 << (x.member % 64)
+		out.of(int(x.kind / 2))[x.member/64] |= 1 << (x.member % 64)
 	}
 	return out
 }
@@ -93,7 +103,7 @@ func (r *relation) followers() []memberSet {
 // whoFollows finds which members follow which switch, if there are states that were
 // not seen together.
 func (r *relation) whoFollows() {
-	if r.followedBy = nil; len(r.unmets) > 0 {
+	if r.followedBy = (memberSets{}); len(r.unmets) > 0 {
 		r.followedBy = r.followers()
 	}
 }
@@ -101,9 +111,9 @@ func (r *relation) whoFollows() {
 // concerns tells whether a pair of states is about a member: it follows both, or it
 // is one of the switches.
 func (r *relation) concerns(x *unmet, j int) bool {
-	a, b := x.a/2, x.b/2
+	a, b := int(x.a/2), int(x.b/2)
 	p := r.members[j].point
-	return p == r.switches[a] || p == r.switches[b] || r.followedBy[a].has(j) && r.followedBy[b].has(j)
+	return p == r.switches[a] || p == r.switches[b] || r.followedBy.of(a).has(j) && r.followedBy.of(b).has(j)
 }
 
 // meet finds, after a switch, which members are in states that were never seen
@@ -175,7 +185,7 @@ func (m *member) settleAt(l foundAt) {
 
 // together says which two states are new together.
 func (r *relation) together(x *unmet) string {
-	say := func(kind int32) string {
+	say := func(kind uint16) string {
 		p := r.switches[kind/2]
 		return fmt.Sprintf("%s is %s", p.name(), p.quantity(p.value))
 	}
@@ -185,9 +195,9 @@ func (r *relation) together(x *unmet) string {
 // loadUnmet takes over a saved pair of kinds of switches.
 func (r *relation) loadUnmet(kinds [2]int) error {
 	a, b := kinds[0], kinds[1]
-	if a < 0 || a/2 >= b/2 || b >= 2*len(r.switches) || len(r.unmets) >= maxUnmet {
+	if a < 0 || a/2 >= b/2 || b >= min(2*len(r.switches), mostUnmetKinds) || len(r.unmets) >= maxUnmet {
 		return fmt.Errorf("states %d and %d of %d switches that were not seen together", a, b, len(r.switches))
 	}
-	r.unmets = append(r.unmets, unmet{int32(a), int32(b)})
+	r.unmets = append(r.unmets, unmet{uint16(a), uint16(b)})
 	return nil
 }
