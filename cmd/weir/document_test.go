@@ -119,8 +119,8 @@ func TestLoadingLeavesAsMuchGarbageAsThereIsRoomFor(t *testing.T) {
 		percent    int
 	}{
 		{50 << 20, 140 << 20, 400},
-		{200 << 20, 100 << 20, 78},
-		{380 << 20, 10 << 20, 17},
+		{200 << 20, 100 << 20, 70},
+		{360 << 20, 10 << 20, 19},
 		{440 << 20, 0, leastLoadSpare},
 		{400 << 20, 140 << 20, leastLoadSpare},
 		{900 << 20, 0, leastLoadSpare},

@@ -32,9 +32,10 @@ const (
 	// startSpare lets a heap grow to 12 MiB before anything is collected, in percent of
 	// the 4 MiB at which Go does by itself; that costs a fifth of the CPU of a start.
 	startSpare = 300
-	// box is what a small box has for weir but for what is no heap: where what is in
-	// use fits into it, garbage is to fit too.
-	box = 456 << 20
+	// box is what a small box of 512 MiB has for the heap, when what is no heap, and what of
+	// the heap's pages is neither used nor garbage, have had theirs: where what is in use
+	// fits into it, garbage is to fit too.
+	box = 440 << 20
 	// loadSpare is that while a baseline is loaded, when a lot is made and little
 	// of it is garbage: 4 would cost a second of CPU more for a million points.
 	// leastLoadSpare is that where what is in use does not leave as much of the box.
