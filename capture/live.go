@@ -21,7 +21,7 @@ type LiveOptions struct {
 	// NotPromiscuous leaves the interfaces as they are: only what is for this
 	// host is then seen, unless somebody else turned the mode on.
 	NotPromiscuous bool
-	// RingBytes is the size of each buffer shared with the kernel (64 MiB, at
+	// RingBytes is the size of each buffer shared with the kernel (16 MiB, at
 	// least 2 MiB).
 	RingBytes int
 	// Rings is how many such buffers each interface has (1, at most [MaxRings]). The
@@ -30,7 +30,7 @@ type LiveOptions struct {
 	// packets; see docs/performance.md.
 	Rings int
 	// BlockTimeout is how long the kernel may hold packets back to hand over
-	// more at once (20 ms).
+	// more at once (40 ms).
 	BlockTimeout time.Duration
 	// BatchTime is how long a batch may take to fill (100 ms).
 	BatchTime time.Duration
@@ -41,12 +41,12 @@ const MaxRings = 64
 
 func (o LiveOptions) withDefaults() LiveOptions {
 	if o.RingBytes <= 0 {
-		o.RingBytes = 64 << 20
+		o.RingBytes = 16 << 20
 	}
-	o.RingBytes = max(o.RingBytes, minBlocks*ringBlock)
+	o.RingBytes = max(o.RingBytes, 2<<20)
 	o.Rings = min(max(o.Rings, 1), MaxRings)
 	if o.BlockTimeout <= 0 {
-		o.BlockTimeout = 20 * time.Millisecond
+		o.BlockTimeout = 40 * time.Millisecond
 	}
 	o.BlockTimeout = max(o.BlockTimeout, time.Millisecond)
 	if o.BatchTime <= 0 {
@@ -160,7 +160,7 @@ func (s *Live) open(name string, place uint16) error {
 			return interfaceError(name, err)
 		}
 	}
-	if n.rings, err = openRings(dev.Index, filter, s.opts); err != nil {
+	if n.rings, err = openRings(dev.Index, dev.MTU, filter, s.opts); err != nil {
 		return interfaceError(name, err)
 	}
 	for _, r := range n.rings {

@@ -561,3 +561,39 @@ func TestLiveAnInterfaceThatGoesAway(t *testing.T) {
 		}
 	})
 }
+
+func TestLiveABlockHoldsTheLongestFrameOfItsInterface(t *testing.T) {
+	for mtu, want := range map[int]int{0: 64 << 10, 1500: 64 << 10, 9216: 64 << 10, 65535: 128 << 10, 65536: 128 << 10, 200_000: 256 << 10} {
+		if got := blockFor(mtu); got != want {
+			t.Errorf("with packets of %d octets at most, blocks have %d octets, want %d", mtu, got, want)
+		}
+	}
+}
+
+func TestLiveLongFramesAreWholeAndWhatIsCutIsCounted(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	const longest = 65535 // IPv4
+	frame := etherBytes(alice, bob, nil, ipBytes(alice, bob, protoUDP, 0, udpBytes(1, 2, strings.Repeat("x", longest-20-8))))
+	mtu := func(octets int) {
+		for _, name := range []string{"tap0", "plant0"} {
+			sh(t, fmt.Sprintf("ip link set %s mtu %d", name, octets))
+		}
+	}
+	hear := func(src *Live) Stats {
+		newSender(t, "plant0").send(t, frame)
+		return until(t, src, &nothing{}, func(st Stats) bool { return st.Packets > 0 })
+	}
+	mtu(longest)
+	if st := hear(openTap(t, LiveOptions{})); st.UDP != 1 || st.Cut != 0 || st.Bytes != longest+14 {
+		t.Errorf("whole: %d UDP, %d cut, %d octets", st.UDP, st.Cut, st.Bytes)
+	}
+	// Nobody knows of longer packets when the ring is made.
+	mtu(1500)
+	src := openTap(t, LiveOptions{})
+	mtu(longest)
+	if st := hear(src); st.UDP != 1 || st.Cut != 1 || st.CutBytes == 0 || st.CutBytes > frameRoom || st.Bytes != longest+14 {
+		t.Errorf("too long: %d UDP, %d cut by %d octets, %d octets", st.UDP, st.Cut, st.CutBytes, st.Bytes)
+	}
+}

@@ -16,8 +16,6 @@ func interfaceError(name string, err error) error {
 	return &InterfaceError{Interface: name, Reason: err.Error(), Err: err}
 }
 
-const ringBlock, minBlocks = 128 << 10, 16
-
 type ring struct {
 	name  string
 	link  LinkType
@@ -27,17 +25,17 @@ type ring struct {
 	taken uint64
 }
 
-func openRings(int, []bpf.RawInstruction, LiveOptions) ([]*ring, error) { return nil, errNotLinux }
-func (*ring) begin()                                                    {}
-func (*ring) next(*Batch) bool                                          { return false }
-func (*ring) ready() bool                                               { return false }
-func (*ring) take(*Packet)                                              {}
-func (*ring) giveBack(*block)                                           {}
-func (*ring) used() float64                                             { return 0 }
-func (*ring) broken() error                                             { return errNotLinux }
-func (*ring) counts() (passed, dropped uint64)                          { return 0, 0 }
-func (*ring) stop()                                                     {}
-func (*ring) close()                                                    {}
+func openRings(int, int, []bpf.RawInstruction, LiveOptions) ([]*ring, error) { return nil, errNotLinux }
+func (*ring) begin()                                                         {}
+func (*ring) next(*Batch) bool                                               { return false }
+func (*ring) ready() bool                                                    { return false }
+func (*ring) take(*Packet)                                                   {}
+func (*ring) giveBack(*block)                                                {}
+func (*ring) used() float64                                                  { return 0 }
+func (*ring) broken() error                                                  { return errNotLinux }
+func (*ring) counts() (passed, dropped uint64)                               { return 0, 0 }
+func (*ring) stop()                                                          {}
+func (*ring) close()                                                         {}
 
 type guard struct{}
 

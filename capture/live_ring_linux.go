@@ -12,14 +12,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ringBlock is the size of the blocks of a ring, each handed over whole. The
-// kernel hands over a block when it is full or its time is up, so in a quiet
-// network the number of blocks is what a pause of ours may last: 512 of them
-// (64 MiB) and 20 ms each make 10 s.
-const ringBlock = 128 << 10
+// blockFor is the size of the blocks of a ring, each handed over whole, for an
+// interface whose packets are so long at most: the least of 64 KiB or more that holds
+// the longest frame. The kernel hands over a block when it is full or its time is up,
+// so in a quiet network the number of blocks is what a pause of ours may last: 256
+// of 64 KiB (16 MiB) and 40 ms each make 10 s. It is a power of two, because the
+// kernel takes as much memory for it as for the next.
+func blockFor(mtu int) int {
+	size := leastBlock
+	for size < mtu+frameRoom {
+		size *= 2
+	}
+	return size
+}
 
-// minBlocks is the least number of blocks of a ring.
-const minBlocks = 16
+const (
+	leastBlock = 64 << 10
+	// minBlocks is the least number of blocks of a ring.
+	minBlocks = 16
+	// frameRoom is what the kernel puts into a block beside a packet that fills it: the
+	// headers of the block (48 octets) and of the frame (82, the link header of 14
+	// and 4 octets of a tag included 100), rounded up. What does not fit is cut, as may
+	// happen to segments that the card or the kernel merged (GRO) up to the last octets of
+	// 64 KiB; that is counted as [Stats] Cut.
+	frameRoom = 256
+)
 
 // ring is a TPACKET_V3 ring (Linux, Documentation/networking/packet_mmap.rst).
 // But for counts and the giving back of blocks, one goroutine uses it.
@@ -52,7 +69,7 @@ type ring struct {
 // openRings opens the rings of an interface. Where there are several, the kernel
 // shares the packets out among them by flow, in a group of their own (packet(7),
 // PACKET_FANOUT).
-func openRings(index int, filter []bpf.RawInstruction, opts LiveOptions) (all []*ring, err error) {
+func openRings(index, mtu int, filter []bpf.RawInstruction, opts LiveOptions) (all []*ring, err error) {
 	defer func() {
 		if err != nil {
 			for _, r := range all {
@@ -62,7 +79,7 @@ func openRings(index int, filter []bpf.RawInstruction, opts LiveOptions) (all []
 	}()
 	group := 0
 	for range opts.Rings {
-		r, err := openRing(opts)
+		r, err := openRing(mtu, opts)
 		if err != nil {
 			return all, err
 		}
@@ -94,32 +111,33 @@ func openRings(index int, filter []bpf.RawInstruction, opts LiveOptions) (all []
 	return all, nil
 }
 
-func openRing(opts LiveOptions) (*ring, error) {
+func openRing(mtu int, opts LiveOptions) (*ring, error) {
 	fd, err := packetSocket(passNothing)
 	if err != nil {
 		return nil, err
 	}
-	r := &ring{fd: fd, blocks: make([]block, opts.RingBytes/ringBlock)}
+	size := blockFor(mtu)
+	r := &ring{fd: fd, blocks: make([]block, max(minBlocks, opts.RingBytes/size))}
 	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V3); err != nil {
 		r.close()
 		return nil, fmt.Errorf("ask for TPACKET_V3: %w", err)
 	}
 	request := unix.TpacketReq3{
-		Block_size: ringBlock, Block_nr: uint32(len(r.blocks)),
-		Frame_size: 2048, Frame_nr: uint32(len(r.blocks) * (ringBlock / 2048)),
+		Block_size: uint32(size), Block_nr: uint32(len(r.blocks)),
+		Frame_size: 2048, Frame_nr: uint32(len(r.blocks) * (size / 2048)),
 		Retire_blk_tov: uint32(opts.BlockTimeout / time.Millisecond),
 	}
 	if err := unix.SetsockoptTpacketReq3(fd, unix.SOL_PACKET, unix.PACKET_RX_RING, &request); err != nil {
 		r.close()
 		return nil, fmt.Errorf("make ring: %w", err)
 	}
-	r.mem, err = unix.Mmap(fd, 0, len(r.blocks)*ringBlock, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	r.mem, err = unix.Mmap(fd, 0, len(r.blocks)*size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		r.close()
 		return nil, fmt.Errorf("map ring: %w", err)
 	}
 	for i := range r.blocks {
-		r.blocks[i].buf, r.blocks[i].ring = r.mem[i*ringBlock:(i+1)*ringBlock], r
+		r.blocks[i].buf, r.blocks[i].ring = r.mem[i*size:(i+1)*size], r
 	}
 	return r, nil
 }

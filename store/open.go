@@ -111,13 +111,13 @@ func open(path string, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	read, err := sql.Open("sqlite", dsn(path, "query_only(1)", "busy_timeout(5000)"))
+	read, err := sql.Open("sqlite", dsn(path, "query_only(1)", "busy_timeout(5000)", readCache))
 	if err != nil {
 		_ = w.close()
 		return nil, err
 	}
-	read.SetMaxOpenConns(4)
-	read.SetMaxIdleConns(4)
+	read.SetMaxOpenConns(readers)
+	read.SetMaxIdleConns(readers)
 	s := &Store{
 		path: path, opt: opt, write: w, read: read,
 		pending: newBatch(), spare: newBatch(),
@@ -211,13 +211,32 @@ func code(err error) int {
 
 var errUnsound = errors.New("the file is not sound")
 
+// What SQLite keeps of the file in memory, in KiB, each connection by itself; it takes
+// twice that, because a page and what is known of it are just more than a power of two.
+// Readers look at what the system has in memory anyhow. A sensor commits little at a
+// time, into the last page of few logs; a replay all at once.
+const (
+	readCache   = "cache_size(-500)"
+	sensorCache = "cache_size(-1000)"
+	replayCache = "cache_size(-8000)"
+	// readers is how many read at a time, which takes milliseconds; each takes 2 MiB.
+	readers = 2
+)
+
+func (o *Options) writeCache() string {
+	if o.Wait {
+		return replayCache
+	}
+	return sensorCache
+}
+
 // newWriter opens the one connection that writes, checks the file and brings
 // its tables up to date.
 func newWriter(path string, opt *Options) (*writer, error) {
 	ctx := context.Background()
 	// auto_vacuum must come before the first table is made.
 	db, err := sql.Open("sqlite", dsn(path, "busy_timeout(5000)", "auto_vacuum(2)", "journal_mode(WAL)", "synchronous(NORMAL)",
-		"wal_autocheckpoint(4000)", "journal_size_limit(67108864)", "temp_store(2)", "cache_size(-8000)"))
+		"wal_autocheckpoint(4000)", "journal_size_limit(67108864)", "temp_store(2)", opt.writeCache()))
 	if err != nil {
 		return nil, err
 	}

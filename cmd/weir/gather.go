@@ -72,11 +72,11 @@ type steps struct {
 }
 
 func newSteps(p *pipeline, ctx context.Context) *steps {
-	return &steps{pipeline: p, ctx: ctx, free: make(chan *gathered, 1)}
+	return &steps{pipeline: p, ctx: ctx, free: make(chan *gathered, 2)}
 }
 
-// next is something to gather into. One that is done with is kept, so that there
-// are two in turns as long as the steps are not behind.
+// next is something to gather into. Two that are done with are kept: one is in work
+// while the other is filled, as long as the steps are not further behind.
 func (s *steps) next() *gathered {
 	select {
 	case g := <-s.free:

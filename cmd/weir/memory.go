@@ -19,8 +19,9 @@ import (
 // gigabyte. Once a plant is known hardly anything is allocated, so collecting
 // earlier costs next to nothing (docs/performance.md).
 type garbage struct {
-	percent int // 0: not yet set
-	text    int // of the last load
+	live    bool // a live sensor's
+	percent int  // 0: not yet set
+	text    int  // of the last load
 	sample  [1]metrics.Sample
 }
 
@@ -29,6 +30,9 @@ const (
 	// what is in use, in percent, that it may always be.
 	spare      = 64 << 20
 	leastSpare = 4
+	// liveSpare is spare for a live sensor, which allocates little and must fit into
+	// a small box with a kernel's ring.
+	liveSpare = 8 << 20
 	// startSpare lets a heap grow to 12 MiB before anything is collected, in percent of
 	// the 4 MiB at which Go does by itself; that costs a fifth of the CPU of a start.
 	startSpare = 300
@@ -91,27 +95,36 @@ func (g *garbage) pace() {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	percent := garbagePercent(g.used())
+	most := uint64(spare)
+	if g.live {
+		most = liveSpare
+	}
+	percent := garbagePercent(g.used(), most)
 	if percent*5 < g.percent*4 || percent*4 > g.percent*5 {
 		debug.SetGCPercent(percent)
 		g.percent = percent
 	}
 }
 
-// garbagePercent is how much garbage there may be where so much is in use, in
-// percent of that; 0 before anything was collected.
-func garbagePercent(used uint64) int {
-	switch {
-	case used == 0:
-		return startSpare
-	case used <= spare:
-		return 100
+// giveBack returns to the kernel what the fitting of models needed and nothing else
+// will. By itself Go does so in minutes, and not of all.
+func (g *garbage) giveBack() {
+	if os.Getenv("GOGC") == "" {
+		debug.FreeOSMemory()
 	}
-	most := uint64(spare)
+}
+
+// garbagePercent is how much garbage there may be where so much is in use, in
+// percent of that, and not more octets than most while what is in use leaves a part
+// of the box; 0 is before anything was collected.
+func garbagePercent(used, most uint64) int {
+	if used == 0 {
+		return startSpare
+	}
 	if used < box {
 		most = min(most, box-used)
 	}
-	return max(leastSpare, int(100*most/used))
+	return int(min(max(leastSpare, 100*most/used), 100))
 }
 
 // held is a section of a baseline that nobody looks at until it is saved again:

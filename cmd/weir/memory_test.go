@@ -4,17 +4,21 @@ import "testing"
 
 func TestGarbageIsBoundedByWhatIsInUse(t *testing.T) {
 	for _, c := range []struct {
-		used uint64
-		want int // percent
+		used, most uint64
+		want       int // percent
 	}{
-		{0, 300}, // a start: nothing is collected before it is done
-		{1 << 20, 100},
-		{64 << 20, 100},
-		{128 << 20, 50},
-		{512 << 20, 12},
-		{4 << 30, leastSpare},
+		{0, spare, 300}, // a start: nothing is collected before it is done
+		{1 << 20, spare, 100},
+		{64 << 20, spare, 100},
+		{128 << 20, spare, 50},
+		{512 << 20, spare, 12},
+		{4 << 30, spare, leastSpare},
+		{0, liveSpare, 300},
+		{1 << 20, liveSpare, 100},
+		{48 << 20, liveSpare, 16},
+		{450 << 20, liveSpare, leastSpare},
 	} {
-		if got := garbagePercent(c.used); got != c.want {
+		if got := garbagePercent(c.used, c.most); got != c.want {
 			t.Errorf("with %d MiB in use %d percent of that may be garbage, want %d", c.used>>20, got, c.want)
 		}
 	}

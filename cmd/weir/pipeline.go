@@ -129,7 +129,7 @@ type line struct {
 }
 
 func newPipeline(o pipelineOptions) (*pipeline, error) {
-	p := &pipeline{schedule: o.schedule, outlets: o.outlets, lines: o.events, least: o.least, tags: o.tags}
+	p := &pipeline{schedule: o.schedule, outlets: o.outlets, lines: o.events, least: o.least, tags: o.tags, garbage: garbage{live: o.live}}
 	if o.process != nil {
 		p.process = process.NewEngine(*o.process)
 	}

@@ -325,6 +325,7 @@ func (s *sensor) caughtUp() {
 		s.log.Info("what came while the models were fitted is judged", "after", took.String(), "batches", s.judged)
 		s.fitFrom = time.Time{}
 		s.outlets.patient(false)
+		s.pipeline.garbage.giveBack()
 	}
 }
 

@@ -106,7 +106,9 @@ func (p *pipeline) take(v *values, r *detect.Reading) {
 func (p *pipeline) readLate(g *gathered, retyped []tags.Retyped) {
 	var late []detect.Sample
 	for i := range g.lanes {
-		late = append(late, g.lanes[i].values.Late...)
+		v := &g.lanes[i].values
+		late = append(late, v.Late...)
+		v.Late = nil // there are none any more
 	}
 	// Those of a frame are in one lane, and in order.
 	sort.SliceStable(late, func(i, j int) bool { return late[i].Frame < late[j].Frame })

@@ -302,6 +302,7 @@ func (x *Extractor) again(e *protocols.Event, key tableKey, s *span, points []pr
 
 // all gives out a sample for each value of a span.
 func (x *Extractor) all(e *protocols.Event, t *table, s *span, points []protocols.Point, registers bool, out *Readings) {
+	out.Samples = slices.Grow(out.Samples, len(s.Series)) // not by doubling: where steps fall behind, each batch has a list of its own
 	for place := range s.Series {
 		p := &points[s.start(int32(place))]
 		if v, ok := x.read(t, s, int32(place), points, registers); ok {

@@ -46,7 +46,7 @@ func TestACaptureIsWrittenAsAnotherWriterDoesAndReadBackByIt(t *testing.T) {
 			t.Errorf("frame %d: %v; %d octets at %v", i, err, len(got), info.Timestamp)
 		}
 	}
-	if _, _, err := r.ReadPacketData(); err != io.EOF {
+	if _, _, err := r.ReadPacketData(); !errors.Is(err, io.EOF) {
 		t.Errorf("after the last frame: %v", err)
 	}
 }
