@@ -72,6 +72,8 @@ func (e *Engine) judgeRow(r *relation, t *ticker) {
 		if fresh, is := r.another(worst, lead); is {
 			e.agree(r, a)
 			lead = fresh
+			a.doubt = t.start
+			_, a.doubtFrame = r.members[lead].point.lastSeen()
 		}
 	}
 	if !a.active {
@@ -367,12 +369,13 @@ func (r *relation) rank() (places []int, shares []float64) {
 	for j := range r.members {
 		if q := r.members[j].ratio; q > release {
 			places = append(places, j)
-			total += q * q
+			b := r.members[j].blame()
+			total += b * b
 		}
 	}
-	slices.SortStableFunc(places, func(x, y int) int { return cmp.Compare(r.members[y].ratio, r.members[x].ratio) })
+	slices.SortStableFunc(places, func(x, y int) int { return cmp.Compare(r.members[y].blame(), r.members[x].blame()) })
 	for _, j := range places {
-		q := r.members[j].ratio
+		q := r.members[j].blame()
 		shares = append(shares, q*q/total)
 	}
 	return places, shares

@@ -144,7 +144,11 @@ func (g *guest) step() bool {
 	if g.drifting {
 		base += g.before
 	}
-	g.values = [guestColumns]float64{(last - base) / g.spread, (mean - base) / g.spread, g.values[0]}
+	now, since := (last-base)/g.spread, (mean-base)/g.spread
+	if !g.point.believable(now, g.mean, g.spread, g.drifting) || !g.point.believable(since, g.mean, g.spread, g.drifting) {
+		now, since = g.values[0], g.values[1] // as in the row before
+	}
+	g.values = [guestColumns]float64{now, since, g.values[0]}
 	g.before = last
 	return there
 }

@@ -53,6 +53,7 @@ type relation struct {
 	filled   int
 	sequence int64
 	now      []float64
+	told     []float64 // see believable; nil until needed
 	explain  []float64
 	// expect is what weights make of the row, see predict.
 	expect []float64
@@ -438,7 +439,7 @@ func (r *relation) step(t *ticker) bool {
 		}
 	}
 	r.sequence = t.sequence
-	complete := true
+	complete, outside := true, false
 	for j := range r.members {
 		m := &r.members[j]
 		v := m.point.value
@@ -454,7 +455,13 @@ func (r *relation) step(t *ticker) bool {
 			m.last, m.hasLast = v, true
 			v = change
 		}
-		r.now[j] = (v - m.mean) / m.spread
+		z := (v - m.mean) / m.spread
+		r.now[j] = z
+		outside = outside || z > ordinary || z < -ordinary
+	}
+	told := r.now
+	if outside {
+		told = r.believable()
 	}
 	judged := r.stepGuests() && complete && r.filled >= lags
 	if r.respond(t.start, t.interval) && r.unsettled > 0 {
@@ -466,7 +473,7 @@ func (r *relation) step(t *ticker) bool {
 		judged = false
 	}
 	if judged {
-		explainInto(r.explain, r.now, &r.past, r.visits, r.season, t.start)
+		explainInto(r.explain, told, &r.past, r.visits, r.season, t.start)
 		r.tellTime(t.start)
 		r.predict(r.explain)
 		follow := r.following()
@@ -497,7 +504,7 @@ func (r *relation) step(t *ticker) bool {
 	}
 	if complete {
 		r.past[1], r.past[0] = r.past[0], r.past[1]
-		copy(r.past[0], r.now)
+		copy(r.past[0], told)
 		r.filled = min(r.filled+1, lags)
 	}
 	return judged
@@ -579,3 +586,16 @@ func (m *member) surprise() float64 { return surprise(m.ratio * 6) }
 
 // far is the part of a threshold that the last residual of m reaches alone.
 func (m *member) far() float64 { return math.Abs(m.residual) / m.limits[0] }
+
+// blame is how much of a deviation is said to be m's: the part of a threshold that it
+// reaches, and where that is cut off for several, how far away it is.
+func (m *member) blame() float64 {
+	if far := m.far(); far > clearlyFar {
+		return far
+	}
+	return m.ratio
+}
+
+// clearlyFar is how many thresholds a single residual must reach for its distance to
+// count as such.
+const clearlyFar = 5 * saturation

@@ -4,7 +4,8 @@ package process
 type verdict struct {
 	// judged tells that there was enough before the row to judge it.
 	judged bool
-	// worst is the largest part of a threshold that a member reaches, lead whose.
+	// worst is the largest part of a threshold that a member reaches, lead whose; of
+	// several at which that is cut off, of the one that is furthest away.
 	worst float64
 	lead  int
 	// slowly is the same of what only shows slowly, if no member tells anything by itself.
@@ -43,7 +44,7 @@ func (e *Engine) stepRelations(t *ticker) {
 // weigh finds the verdict on a row that r has taken in.
 func (r *relation) weigh() {
 	for j := range r.members {
-		if q := r.members[j].ratio; q > r.worst {
+		if q := r.members[j].ratio; q > r.worst || q == r.worst && r.members[j].far() > r.members[r.lead].far() {
 			r.worst, r.lead = q, j
 		}
 	}

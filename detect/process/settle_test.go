@@ -17,9 +17,9 @@ import (
 
 // pumps makes devices with two pumps and eight flows each, which follow the pumps of
 // their own device and a demand of all, and an engine that has learned from them for
-// some rows. It returns a function that goes on with a row, in which the flows of the
-// first devices are told to be so much more than they are.
-func pumps(devices, rows int, s Settings) (*Engine, func(first int, more float64)) {
+// some rows. It returns a function that goes on with a row, in which points may be told
+// to be something else than they are.
+func pumps(devices, rows int, s Settings) (*Engine, func(lie func(device, point int, v float64) float64)) {
 	const perDevice = 10
 	e := NewEngine(s)
 	series := make([]*detect.Series, devices*perDevice)
@@ -30,7 +30,7 @@ func pumps(devices, rows int, s Settings) (*Engine, func(first int, more float64
 	r := rand.New(rand.NewPCG(3, 4))
 	values := make([]float64, len(series))
 	frame, row := uint64(0), 0
-	next := func(first int, more float64) {
+	next := func(lie func(device, point int, v float64) float64) {
 		demand := 30 * math.Sin(float64(row)/40)
 		for d := range devices {
 			mine := values[d*perDevice : (d+1)*perDevice]
@@ -48,15 +48,15 @@ func pumps(devices, rows int, s Settings) (*Engine, func(first int, more float64
 			frame++
 			now := int64(row+1)*1e9 + int64(i)*1e4
 			v := values[i]
-			if i/perDevice < first && i%perDevice >= 2 {
-				v += more
+			if lie != nil {
+				v = lie(i/perDevice, i%perDevice, v)
 			}
 			e.Observe(&detect.Sample{Series: x, Time: now, Clock: now, Frame: frame, Access: protocols.AccessReport, Value: max(0, v)})
 		}
 		row++
 	}
 	for range rows {
-		next(0, 0)
+		next(nil)
 	}
 	e.watchAt = int64(rows+1) * 1e9
 	return e, next
@@ -99,7 +99,12 @@ func TestTheSameIsFoundByAnyNumberOfWorkers(t *testing.T) {
 			if i%40 > 20 {
 				more = 60
 			}
-			next(16, more)
+			next(func(device, point int, v float64) float64 {
+				if device < 16 && point >= 2 {
+					v += more
+				}
+				return v
+			})
 		}
 		if n := e.tickers[0].board.weights; n < worthSharing {
 			t.Errorf("rows of %d weights are not shared", n)
