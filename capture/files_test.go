@@ -272,6 +272,45 @@ func TestPackedFilesAreReadAsTheyAre(t *testing.T) {
 	}
 }
 
+func TestAPackedFileThatIsCutShortIsNotCalledEmpty(t *testing.T) {
+	plain := pcapFile(binary.LittleEndian, pcapMicro, 1, rec{ns: 1e9, data: "one"})
+	for range 1000 {
+		plain = append(plain, plain[24:43]...)
+	}
+	pack := func(plain []byte) (gz, zs []byte) {
+		var a, b bytes.Buffer
+		w := gzip.NewWriter(&a)
+		_, _ = w.Write(plain)
+		_ = w.Close()
+		z, _ := zstd.NewWriter(&b)
+		_, _ = z.Write(plain)
+		_ = z.Close()
+		return a.Bytes(), b.Bytes()
+	}
+	gz, zs := pack(plain)
+	nothing, empty := pack(nil)
+	const cut = "cut short before the end of its first compressed block, so that nothing of it can be unpacked"
+	for _, tt := range []struct {
+		name    string
+		data    []byte
+		problem Problem
+		want    string
+	}{
+		{"zstd in its header", zs[:5], CutShort, cut},
+		{"zstd in its first block", zs[:len(zs)-10], CutShort, cut},
+		{"gzip in its header", gz[:5], CutShort, "cut short in the header of gzip"},
+		{"gzip after its header", gz[:10], CutShort, cut},
+		{"gzip of nothing", nothing, Empty, "is empty once unpacked"},
+		{"zstd of nothing", empty, Empty, "is empty once unpacked"},
+	} {
+		path := write(t, "x", tt.data)
+		_, errs, s := readAll(t, []string{path}, nil)
+		if want := []string{"read " + path + ": " + tt.want}; !slices.Equal(errs, want) || s.Errors()[0].Problem != tt.problem {
+			t.Errorf("%s: %q, want %q", tt.name, errs, want)
+		}
+	}
+}
+
 func TestFilesAreMergedInTimeOrder(t *testing.T) {
 	le := binary.LittleEndian
 	a := write(t, "a", pcapFile(le, pcapNano, 1, rec{ns: 10, data: "a10"}, rec{ns: 30, data: "a30"}, rec{ns: 20, data: "a20"}, rec{ns: 50, data: "a50"}))

@@ -102,6 +102,9 @@ func (in *input) unpack() *ReadError {
 	switch {
 	case bytes.HasPrefix(first[:n], gzipMagic):
 		z, err := gzip.NewReader(bufio.NewReaderSize(whole, 64<<10))
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return &ReadError{Path: in.path, Problem: CutShort, Reason: "cut short in the header of gzip", Err: err}
+		}
 		if err != nil {
 			return &ReadError{Path: in.path, Problem: BadCompression, Reason: "gzip: " + err.Error(), Err: err}
 		}

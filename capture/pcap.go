@@ -2,7 +2,9 @@ package capture
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 )
 
 // The formats are read by our own readers and not by gopacket/pcapgo, because
@@ -76,8 +78,12 @@ func notCapture(in *input) *ReadError {
 
 func (in *input) emptyOrBroken() *ReadError {
 	e := in.failure(0)
-	if e.Problem == CutShort && in.offset == 0 && in.left() == 0 {
+	switch {
+	case e.Problem != CutShort || in.offset > 0 || in.left() > 0:
+	case errors.Is(in.err, io.EOF):
 		e.Problem, e.Reason = Empty, "is empty once unpacked"
+	default: // a block of zstd is 128 KiB once unpacked, and comes as a whole
+		e.Reason = "cut short before the end of its first compressed block, so that nothing of it can be unpacked"
 	}
 	return e
 }

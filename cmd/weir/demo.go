@@ -58,7 +58,7 @@ Needs no root, no network and no server. The same seed gives the same alerts.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("serve") {
-				f, ok := cmd.OutOrStdout().(*os.File)
+				f, ok := cmd.OutOrStdout().(interface{ Fd() uintptr })
 				serve = ok && term.IsTerminal(int(f.Fd()))
 			}
 			return demo(cmd, seed, storePath, listen, serve)

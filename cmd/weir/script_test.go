@@ -36,11 +36,12 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("there is no condition %q", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits,
-			"gz":    gz,
-			"zst":   zst,
-			"cut":   cut,
-			"shut":  shut,
+			"exits":  exits,
+			"tofull": toFull,
+			"gz":     gz,
+			"zst":    zst,
+			"cut":    cut,
+			"shut":   shut,
 		},
 	})
 }
@@ -61,6 +62,11 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	if got != want {
 		ts.Fatalf("%s ended with status %d, want %d", strings.Join(args[1:], " "), got, want)
 	}
+}
+
+// tofull N COMMAND... is exits with a standard output that takes nothing.
+func toFull(ts *testscript.TestScript, _ bool, args []string) {
+	exits(ts, false, append([]string{args[0], "sh", "-c", `exec "$@" >/dev/full`, "sh"}, args[1:]...))
 }
 
 // gz FILE PACKED and zst FILE PACKED pack a file.

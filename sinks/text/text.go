@@ -41,7 +41,7 @@ func Create(path string, opt Options) (*sinks.Lines, error) {
 // Colour tells whether w is a terminal whose user has nothing against colours
 // (NO_COLOR, https://no-color.org).
 func Colour(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := w.(interface{ Fd() uintptr })
 	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
