@@ -109,6 +109,9 @@ An attack is KIND@OFFSET or KIND@OFFSET+DURATION; weir plant attacks lists them.
 					return usage(err)
 				}
 				s.Spread(from, gap)
+				if cmd.Flags().Changed("duration") && s.Duration > time.Duration(length) {
+					fmt.Fprintf(cmd.ErrOrStderr(), "weir: all attacks take longer than --duration %s: %s are written\n", &length, span(int64(s.Duration)))
+				}
 			}
 			return writePlant(cmd, &s, args[0], labels, frames, tagFile)
 		},
@@ -119,7 +122,7 @@ An attack is KIND@OFFSET or KIND@OFFSET+DURATION; weir plant attacks lists them.
 	f.Var((*pollFlag)(&s), "poll", "the HMI's poll interval, or a device's own: PLC1=30s (may be repeated; default 1s)")
 	f.StringVar(&start, "start", "", "time of the first packet, RFC 3339 (default 2026-03-02T06:00:00Z)")
 	f.StringArrayVarP(&attacks, "attack", "a", nil, "KIND@OFFSET[+DURATION] (may be repeated)")
-	f.StringVar(&spread, "all-attacks", "", "every kind of attack, one after the other: FROM+GAP, as 48h+30m")
+	f.StringVar(&spread, "all-attacks", "", "every kind of attack, one after the other, for as long as that takes: FROM+GAP, as 48h+30m")
 	f.BoolVar(&own, "own-intruders", false, "give each attack from outside an address of its own")
 	f.BoolVar(&quiet, "polls-only", false, "nothing but polls: no operator, no engineering, no other traffic")
 	f.StringVar(&labels, "labels", "", "write the labels of the attacks to FILE, JSON lines")

@@ -237,7 +237,14 @@ func (j *replayJob) report(p *pipeline, o *outlets, took time.Duration) {
 		enc.SetIndent("", "  ")
 		_ = enc.Encode(p.summary.report(p, o, took))
 	} else {
-		p.summary.print(out, p, took)
+		where := ""
+		switch {
+		case j.config.Alerts.File != "":
+			where = "in " + j.config.Alerts.File
+		case j.flags.alerts == "-":
+			where = "on standard output"
+		}
+		p.summary.print(out, p, took, where)
 		o.print(out)
 		if p.schedule.WatchFrom() > p.last && j.flags.save == "" {
 			fmt.Fprintln(out, "\nNothing was watched against a normal: add --learn DURATION, or --baseline FILE (see weir learn --help).")

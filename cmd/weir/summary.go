@@ -121,15 +121,20 @@ func (s *summary) head(w io.Writer, p *pipeline, took time.Duration) {
 	}
 }
 
-// print writes the numbers and the most severe alerts.
-func (s *summary) print(w io.Writer, p *pipeline, took time.Duration) {
+// print writes the numbers and the most severe alerts. where says where all of
+// them are ("in alerts.jsonl"), "" if nowhere.
+func (s *summary) print(w io.Writer, p *pipeline, took time.Duration, where string) {
 	s.head(w, p, took)
 	all := s.final()
 	slices.SortStableFunc(all, func(a, b detect.Alert) int { return int(b.Severity) - int(a.Severity) })
 	shown := text.New(w, "the summary", text.Options{Colour: text.Colour(w)})
 	for i := range all {
 		if i == maxListed {
-			fmt.Fprintf(w, "\n%d more; --alerts FILE writes them all\n", len(all)-maxListed)
+			hint := "--alerts FILE writes them all"
+			if where != "" {
+				hint = "all are " + where
+			}
+			fmt.Fprintf(w, "\n%d more; %s\n", len(all)-maxListed, hint)
 			break
 		}
 		fmt.Fprintln(w)
