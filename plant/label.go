@@ -2,6 +2,7 @@ package plant
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,19 +59,43 @@ func (l Labels) Write(w io.Writer) error {
 	return nil
 }
 
-// ReadLabels reads what Labels.Write wrote.
+// ReadLabels reads what Labels.Write wrote. Each needs its kind, start and end.
 func ReadLabels(r io.Reader) (Labels, error) {
 	var labels Labels
-	d := json.NewDecoder(r)
-	for {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 1<<20)
+	n := 1
+	for ; lines.Scan(); n++ {
+		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
+			continue
+		}
 		var l Label
-		if err := d.Decode(&l); errors.Is(err, io.EOF) {
-			return labels, nil
-		} else if err != nil {
-			return nil, fmt.Errorf("read labels: label %d: %w", len(labels)+1, err)
+		err := json.Unmarshal(lines.Bytes(), &l)
+		if err == nil {
+			err = l.check()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
 		labels = append(labels, l)
 	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("line %d: %w", n, err)
+	}
+	return labels, nil
+}
+
+// check finds what makes a label useless.
+func (l *Label) check() error {
+	switch {
+	case l.Kind == "":
+		return errors.New("a label has a kind")
+	case l.Start.IsZero() || l.End.IsZero():
+		return fmt.Errorf(`label %q has no start or no end, as "2026-03-02T06:00:00Z"`, l.Kind)
+	case l.End.Before(l.Start):
+		return fmt.Errorf("label %q ends, at %s, before it starts", l.Kind, l.End.Format(time.RFC3339))
+	}
+	return nil
 }
 
 // frameMarks writes "frame;0|1" lines. A nil *frameMarks writes nothing.

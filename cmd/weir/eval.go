@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -14,6 +17,7 @@ import (
 
 	"github.com/weir-ics/weir/detect/score"
 	"github.com/weir-ics/weir/protocols"
+	"github.com/weir-ics/weir/rules"
 )
 
 func newEval() *cobra.Command {
@@ -29,7 +33,9 @@ func newEval() *cobra.Command {
 		Long: `Replay captures and score the alerts against labels of what was really done:
 found and missed, precision, recall and F1, false alarms a day, time to detect;
 by event, and by frame or row where the labels have them. Only what comes after
-the learning counts: labels, alerts, frames and rows before it are left out.
+the learning counts: labels, alerts, frames and rows before it are left out, and
+labels after the last packet. If no label is left, nothing can be scored (n/a, null
+in JSON), and the exit status is 1.
 
 Labels are the JSON lines of weir plant write, "frame;0|1" lines, a CSV with
 columns start and end, or the row labels of weir plant csv; --labels may be
@@ -107,15 +113,56 @@ type evaluation struct {
 	said    []bool
 	attacks [][2]int
 	unread  error
+
+	// labelled is how many labels there were, judged how many of them lie in what was
+	// watched, from first to last.
+	labelled, judged int
+	watched          score.Interval
+}
+
+// share is a number from 0 to 1, NaN where there was nothing to find: that is n/a,
+// and null in JSON.
+type share float64
+
+// shareOf is v, or NaN if there was nothing to find.
+func shareOf(some bool, v float64) share {
+	if !some {
+		v = math.NaN()
+	}
+	return share(v)
+}
+
+// String says it to three places.
+func (s share) String() string {
+	if math.IsNaN(float64(s)) {
+		return "n/a"
+	}
+	return strconv.FormatFloat(float64(s), 'f', 3, 64)
+}
+
+// percent says it in hundredths.
+func (s share) percent() string {
+	if math.IsNaN(float64(s)) {
+		return "n/a"
+	}
+	return fmt.Sprintf("%.1f %%", 100*float64(s))
+}
+
+// MarshalJSON implements json.Marshaler.
+func (s share) MarshalJSON() ([]byte, error) {
+	if math.IsNaN(float64(s)) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(s))
 }
 
 // eventScore is by event, with what follows from the counts. The delays are in
 // seconds, null if nothing was found.
 type eventScore struct {
 	score.Events
-	Precision   float64  `json:"precision"`
-	Recall      float64  `json:"recall"`
-	F1          float64  `json:"f1"`
+	Precision   share    `json:"precision"`
+	Recall      share    `json:"recall"`
+	F1          share    `json:"f1"`
 	FalsePerDay float64  `json:"false_per_day"`
 	MeanDelay   *float64 `json:"mean_delay"`
 	MedianDelay *float64 `json:"median_delay"`
@@ -124,7 +171,8 @@ type eventScore struct {
 
 func (s *eventScore) add(one score.Events) {
 	v := s.Plus(one)
-	*s = eventScore{Events: v, Precision: v.Precision(), Recall: v.Recall(), F1: v.F1(), FalsePerDay: v.FalsePerDay()}
+	some := v.Labels > 0
+	*s = eventScore{Events: v, Precision: shareOf(some, v.Precision()), Recall: shareOf(some, v.Recall()), F1: shareOf(some, v.F1()), FalsePerDay: v.FalsePerDay()}
 	if len(v.Delays) > 0 {
 		d := slices.Sorted(slices.Values(v.Delays))
 		mean := v.MeanDelay()
@@ -135,29 +183,31 @@ func (s *eventScore) add(one score.Events) {
 // frameScore is by frame.
 type frameScore struct {
 	score.Counts
-	Precision float64 `json:"precision"`
-	Recall    float64 `json:"recall"`
-	F1        float64 `json:"f1"`
+	Precision share `json:"precision"`
+	Recall    share `json:"recall"`
+	F1        share `json:"f1"`
 }
 
 func (s *frameScore) add(one score.Counts) {
 	c := s.Plus(one)
-	*s = frameScore{c, c.Precision(), c.Recall(), c.F1()}
+	some := c.TP+c.FN > 0
+	*s = frameScore{c, shareOf(some, c.Precision()), shareOf(some, c.Recall()), shareOf(some, c.F1())}
 }
 
 // rowScore is by row, with the names that SKAB uses.
 type rowScore struct {
 	score.Counts
-	Precision float64 `json:"precision"`
-	Recall    float64 `json:"recall"`
-	F1        float64 `json:"f1"`
-	FAR       float64 `json:"far"`
-	MAR       float64 `json:"mar"`
+	Precision share `json:"precision"`
+	Recall    share `json:"recall"`
+	F1        share `json:"f1"`
+	FAR       share `json:"far"`
+	MAR       share `json:"mar"`
 }
 
 func (s *rowScore) add(one score.Counts) {
 	c := s.Plus(one)
-	*s = rowScore{c, c.Precision(), c.Recall(), c.F1(), c.FAR(), c.MAR()}
+	some := c.TP+c.FN > 0
+	*s = rowScore{c, shareOf(some, c.Precision()), shareOf(some, c.Recall()), shareOf(some, c.F1()), share(c.FAR()), shareOf(some, c.MAR())}
 }
 
 // evaluateLabel is what became of one label.
@@ -196,6 +246,9 @@ func (e *evaluation) add(cmd *cobra.Command, paths, labels []string) error {
 	if err := e.flags.normal(&options); err != nil {
 		return err
 	}
+	if err := checkKinds(e.kinds, options.rules); err != nil {
+		return err
+	}
 	if n := e.learnRows; n > 0 {
 		if n >= len(set.rows) {
 			return usage(fmt.Errorf("--learn-rows %d: the labels have %d rows", n, len(set.rows)))
@@ -229,6 +282,22 @@ func (e *evaluation) add(cmd *cobra.Command, paths, labels []string) error {
 	return nil
 }
 
+// checkKinds tells whether any kind of alert begins with a prefix, of the catalogue or
+// of somebody's own rules.
+func checkKinds(prefix string, own *rules.Set) error {
+	for name := range catalogue() {
+		if strings.HasPrefix(name, prefix) {
+			return nil
+		}
+	}
+	for _, r := range own.Rules() {
+		if strings.HasPrefix(r.Kind().Name, prefix) {
+			return nil
+		}
+	}
+	return usage(fmt.Errorf("--kinds %q: no kind of alert begins with this; docs/alerts.md lists them", prefix))
+}
+
 func (e *evaluation) print(w io.Writer, asJSON bool) error {
 	if len(e.attacks) > 0 {
 		s := score.ScoreBATADAL(e.said, e.attacks)
@@ -237,23 +306,23 @@ func (e *evaluation) print(w io.Writer, asJSON bool) error {
 	if asJSON {
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
-		return errors.Join(enc.Encode(e), e.unread)
+		return errors.Join(enc.Encode(e), e.unread, e.useless())
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "alerts\t%d\t(%d experiments)\n", e.Alerts, e.Experiments)
 	if v := e.Events; v != nil {
-		fmt.Fprintf(t, "events\t%d of %d found\tprecision %.3f  recall %.3f  F1 %.3f\n", v.Found, v.Labels, v.Precision, v.Recall, v.F1)
+		fmt.Fprintf(t, "events\t%d of %d found\tprecision %v  recall %v  F1 %v\n", v.Found, v.Labels, v.Precision, v.Recall, v.F1)
 		fmt.Fprintf(t, "false alarms\t%d of %d\t%.2f a day\n", v.False, v.Alarms, v.FalsePerDay)
 		if v.MeanDelay != nil {
 			fmt.Fprintf(t, "time to detect\tmean %s\tmedian %s  worst %s\n", seconds(*v.MeanDelay), seconds(*v.MedianDelay), seconds(*v.WorstDelay))
 		}
 	}
 	if c := e.Frames; c != nil {
-		fmt.Fprintf(t, "frames\ttp %d  fp %d  tn %d  fn %d\tprecision %.3f  recall %.3f  F1 %.3f\n", c.TP, c.FP, c.TN, c.FN, c.Precision, c.Recall, c.F1)
+		fmt.Fprintf(t, "frames\ttp %d  fp %d  tn %d  fn %d\tprecision %v  recall %v  F1 %v\n", c.TP, c.FP, c.TN, c.FN, c.Precision, c.Recall, c.F1)
 	}
 	if r := e.Rows; r != nil {
-		fmt.Fprintf(t, "rows\ttp %d  fp %d  tn %d  fn %d\tprecision %.3f  recall %.3f\n", r.TP, r.FP, r.TN, r.FN, r.Precision, r.Recall)
-		fmt.Fprintf(t, "SKAB\tF1 %.3f\tFAR %.1f %%  MAR %.1f %%\n", r.F1, 100*r.FAR, 100*r.MAR)
+		fmt.Fprintf(t, "rows\ttp %d  fp %d  tn %d  fn %d\tprecision %v  recall %v\n", r.TP, r.FP, r.TN, r.FN, r.Precision, r.Recall)
+		fmt.Fprintf(t, "SKAB\tF1 %v\tFAR %s  MAR %s\n", r.F1, r.FAR.percent(), r.MAR.percent())
 	}
 	if b := e.BATADAL; b != nil {
 		fmt.Fprintf(t, "BATADAL\tS %.3f\tS_TTD %.3f  S_CM %.3f  TPR %.3f  TNR %.3f\n", b.S, b.TTD, b.CM, b.TPR, b.TNR)
@@ -268,7 +337,16 @@ func (e *evaluation) print(w io.Writer, asJSON bool) error {
 		}
 		fmt.Fprintf(t, "%s\tfound\t%s\t%s\t%s\t%s: %s\n", l.Kind, seconds(l.Seconds), l.Severity, l.Technique, l.AlertKind, l.Explanation)
 	}
-	return errors.Join(t.Flush(), e.unread)
+	return errors.Join(t.Flush(), e.unread, e.useless())
+}
+
+// useless says that the labels tell nothing of what was judged.
+func (e *evaluation) useless() error {
+	if e.labelled == 0 || e.judged > 0 {
+		return nil
+	}
+	at := func(ns int64) string { return string(appendTime(nil, ns)) }
+	return partial(fmt.Errorf("nothing that the labels mark lies in what was judged, %s to %s: learn from less, or see whether they are of this capture", at(e.watched.Start), at(e.watched.End)))
 }
 
 func seconds(s float64) string {

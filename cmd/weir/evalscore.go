@@ -49,10 +49,18 @@ func (e *evaluation) score(p *pipeline, set *labelSet, times []int64) {
 		lasted = append(lasted, score.Interval{Start: a.Start, End: a.End})
 	}
 	e.Alerts += len(alerts)
-	if set.events = slices.DeleteFunc(set.events, func(l plant.Label) bool { return l.End.UnixNano() < watched.Start }); len(set.events) > 0 {
+	e.watched = watched
+	e.labelled += len(set.events)
+	some := len(set.events) > 0
+	parties := slices.ContainsFunc(set.events, func(l plant.Label) bool { return l.Source+l.Target != "" })
+	set.events = slices.DeleteFunc(set.events, func(l plant.Label) bool {
+		return l.End.UnixNano() < watched.Start || l.Start.UnixNano() > watched.End
+	})
+	e.judged += len(set.events)
+	if some {
 		found := matchLabels(set.events, alerts)
 		e.scoreLabels(found, p)
-		if slices.ContainsFunc(set.events, func(l plant.Label) bool { return l.Source+l.Target != "" }) {
+		if parties {
 			e.events().add(eventsOf(found, alerts, p, watched, set.intervals()))
 		} else {
 			e.events().add(score.Compare(raised, set.intervals(), watched))
@@ -63,8 +71,11 @@ func (e *evaluation) score(p *pipeline, set *labelSet, times []int64) {
 		for first < len(times) && times[first] < watched.Start {
 			first++
 		}
+		attacks := attacksOf(set.frames, times, first)
+		e.labelled += len(attacksOf(set.frames, times, 1))
+		e.judged += len(attacks)
 		e.scoreFrames(set.frames, first, alerts)
-		e.events().add(eventsOfFrames(set.frames, attacksOf(set.frames, times, first), alerts, p, watched))
+		e.events().add(eventsOfFrames(set.frames, attacks, alerts, p, watched))
 	}
 	if len(set.rows) > 0 {
 		e.scoreRows(set, lasted, watched)
@@ -211,8 +222,14 @@ func (e *evaluation) scoreRows(set *labelSet, alarms []score.Interval, watched s
 	times, was := []int64{}, []bool{}
 	attacks := set.intervals()
 	for _, r := range set.rows {
+		if r.marked {
+			e.labelled++
+		}
 		if r.time < watched.Start {
 			continue
+		}
+		if r.marked && r.time <= watched.End {
+			e.judged++
 		}
 		times, was = append(times, r.time), append(was, r.marked)
 	}

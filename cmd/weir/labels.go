@@ -111,6 +111,9 @@ func (s *labelSet) readTable(r io.Reader) error {
 		if err := errors.Join(err1, err2); err != nil {
 			return fmt.Errorf("line %d: %w", i+2, err)
 		}
+		if to.Before(from) {
+			return fmt.Errorf("line %d: the end, %s, is before the start", i+2, row[end])
+		}
 		l := plant.Label{Kind: fmt.Sprintf("attack %d", i+1), Start: from, End: to, Malicious: true}
 		if what >= 0 && what < len(row) {
 			l.Description = row[what]
