@@ -36,6 +36,9 @@ type LiveOptions struct {
 	BatchTime time.Duration
 }
 
+// LeastRing is the least size of a ring, in octets.
+const LeastRing = 2 << 20
+
 // MaxRings is the most rings of an interface.
 const MaxRings = 64
 
@@ -43,7 +46,7 @@ func (o LiveOptions) withDefaults() LiveOptions {
 	if o.RingBytes <= 0 {
 		o.RingBytes = 16 << 20
 	}
-	o.RingBytes = max(o.RingBytes, 2<<20)
+	o.RingBytes = max(o.RingBytes, LeastRing)
 	o.Rings = min(max(o.Rings, 1), MaxRings)
 	if o.BlockTimeout <= 0 {
 		o.BlockTimeout = 40 * time.Millisecond

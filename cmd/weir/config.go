@@ -13,8 +13,6 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/token"
-
-	"github.com/weir-ics/weir/capture"
 )
 
 // exampleConfig is weir.yaml with every option, its default and what it does.
@@ -84,6 +82,8 @@ type config struct {
 		Level  string `yaml:"level"`
 		Format string `yaml:"format"`
 	} `yaml:"log"`
+
+	places places `yaml:"-"`
 }
 
 type influxConfig struct {
@@ -102,6 +102,7 @@ func defaultConfig() *config {
 	if err != nil {
 		panic("the embedded weir.yaml: " + err.Error()) // a test reads it too
 	}
+	c.places = places{}
 	return c
 }
 
@@ -139,8 +140,9 @@ func parseConfig(path string, data []byte, into *config) (*config, error) {
 		return nil, locate(path, err)
 	}
 	keepSections(data, reflect.ValueOf(into).Elem(), reflect.ValueOf(before))
+	into.places = placesOf(path, data)
 	if err := into.check(); err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
+		return nil, err
 	}
 	return into, nil
 }
@@ -155,29 +157,10 @@ func keepSections(data []byte, into, before reflect.Value) {
 	}
 	for i := range into.NumField() {
 		key := strings.Split(into.Type().Field(i).Tag.Get("yaml"), ",")[0]
-		if value, there := written[key]; there && value == nil {
+		if value, there := written[key]; there && value == nil && key != "-" {
 			into.Field(i).Set(before.Field(i))
 		}
 	}
-}
-
-// check finds what no single value can tell.
-func (c *config) check() error {
-	switch {
-	case c.Workers < 0 || c.Workers > 256:
-		return fmt.Errorf("workers: %d is not from 0 to 256", c.Workers)
-	case c.Capture.Rings < 1 || c.Capture.Rings > capture.MaxRings:
-		return fmt.Errorf("capture.rings: %d is not from 1 to %d", c.Capture.Rings, capture.MaxRings)
-	case c.Alerts.Keep < 0:
-		return fmt.Errorf("alerts.keep: %d is less than 0", c.Alerts.Keep)
-	case c.Detect.AlarmsPerDay <= 0:
-		return fmt.Errorf("detect.alarms-per-day: %v is not above zero; for fewer alarms choose a small number such as 0.1", c.Detect.AlarmsPerDay)
-	case c.InfluxDB.URL != "" && c.InfluxDB.Bucket == "":
-		return errors.New(`influxdb.bucket: it must be set with influxdb.url (InfluxDB 1.8: "database/retention-policy")`)
-	case c.InfluxDB.Token != "" && c.InfluxDB.TokenFile != "":
-		return errors.New("influxdb: token and token-file are both set; keep one")
-	}
-	return nil
 }
 
 // locate turns a decoder's error into one line with file, line and column.
@@ -222,6 +205,9 @@ func keys(t reflect.Type) []string {
 	var out []string
 	for i := range t.NumField() {
 		f := t.Field(i)
+		if !f.IsExported() {
+			continue
+		}
 		out = append(out, strings.Split(f.Tag.Get("yaml"), ",")[0])
 		if f.Type.Kind() == reflect.Struct {
 			out = append(out, keys(f.Type)...)

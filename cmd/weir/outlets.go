@@ -70,7 +70,7 @@ func (c *config) openOutlets(log *slog.Logger, live bool, command string, input 
 		if c.InfluxDB.TokenFile != "" {
 			data, err := os.ReadFile(c.InfluxDB.TokenFile)
 			if err != nil {
-				return nil, usage(errors.Join(fmt.Errorf("read influxdb.token-file: %w", err), o.abandon()))
+				return nil, usage(errors.Join(c.places.wrong("influxdb.token-file", fmt.Errorf("%s: %w", c.InfluxDB.TokenFile, reason(err))), o.abandon()))
 			}
 			token = strings.TrimSpace(string(data))
 		}
@@ -164,14 +164,11 @@ func kindNamed(name string) *detect.Kind { return catalogue()[name] }
 func newLogger(cmd *cobra.Command, c *config) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Log.Level)); err != nil {
-		return nil, usage(fmt.Errorf("log.level: %q is none of debug, info, warn, error", c.Log.Level))
+		return nil, usage(c.places.wrong("log.level", err))
 	}
 	options := &slog.HandlerOptions{Level: level}
-	switch c.Log.Format {
-	case "text":
-		return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), options)), nil
-	case "json":
+	if c.Log.Format == "json" {
 		return slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), options)), nil
 	}
-	return nil, usage(fmt.Errorf("log.format: %q is none of text, json", c.Log.Format))
+	return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), options)), nil
 }

@@ -90,6 +90,7 @@ func (f *replayFlags) apply() (*config, error) {
 	}
 	if f.tags != "" {
 		c.Tags = f.tags
+		c.places.forget("tags")
 	}
 	c.Rules.Paths = append(c.Rules.Paths, f.rules...)
 	if f.workers < 0 {

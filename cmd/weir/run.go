@@ -118,7 +118,14 @@ func openSensor(cmd *cobra.Command, c *config, from handover) (s *sensor, err er
 			return s, usage(err)
 		}
 	}
-	return s, s.open(options)
+	if err := s.open(options); err != nil {
+		return s, err
+	}
+	for _, say := range s.begun {
+		say()
+	}
+	s.begun = nil
+	return s, nil
 }
 
 // normal finds what the sensor watches by, or for how long it learns. all is a baseline
@@ -128,7 +135,7 @@ func (s *sensor) normal(options *pipelineOptions, all *detect.Baseline) error {
 	options.schedule = detect.LearnFor(duration)
 	if path == "" {
 		if duration > 0 {
-			s.log.Info("learning; with no learn.baseline, what is learned is lost when the sensor is stopped", "duration", duration.String())
+			s.atStart(slog.LevelInfo, "learning; with no learn.baseline, what is learned is lost when the sensor is stopped", "duration", duration.String())
 		}
 		return nil
 	}
@@ -142,7 +149,7 @@ func (s *sensor) normal(options *pipelineOptions, all *detect.Baseline) error {
 	switch {
 	case err == nil:
 		options.baseline, options.doc, options.schedule = b, t, detect.WatchOnly()
-		s.log.Info("watching by the baseline", "file", path, "links", len(b.Links))
+		s.atStart(slog.LevelInfo, "watching by the baseline", "file", path, "links", len(b.Links))
 		return nil
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
@@ -151,16 +158,21 @@ func (s *sensor) normal(options *pipelineOptions, all *detect.Baseline) error {
 	}
 	options.infer = true // for the baseline
 	if s.before, err = learnedPart(path); err != nil {
-		s.log.Warn("what was learned before the sensor was stopped cannot be used; learning begins again", "file", partFile(path), "error", err)
+		s.atStart(slog.LevelWarn, "what was learned before the sensor was stopped cannot be used; learning begins again", "file", partFile(path), "error", err)
 		s.before = 0
 	}
 	if s.before == 0 {
-		s.log.Info("learning", "duration", duration.String())
+		s.atStart(slog.LevelInfo, "learning", "duration", duration.String())
 		return nil
 	}
 	options.schedule = detect.LearnOnly()
-	s.log.Info("learning goes on", "learned", s.before.Round(time.Second).String(), "of", duration.String(), "file", partFile(path))
+	s.atStart(slog.LevelInfo, "learning goes on", "learned", s.before.Round(time.Second).String(), "of", duration.String(), "file", partFile(path))
 	return nil
+}
+
+// atStart logs something once the sensor has what it needs to begin.
+func (s *sensor) atStart(level slog.Level, message string, args ...any) {
+	s.begun = append(s.begun, func() { s.log.Log(context.Background(), level, message, args...) })
 }
 
 // open makes the pipeline and what it writes to.
@@ -185,6 +197,7 @@ type sensor struct {
 	outlets  *outlets
 	source   *capture.Live
 	pipeline *pipeline
+	begun    []func() // log what it begins with
 	learned  bool
 	skipping bool
 	// fitFrom is when the fitting of models began, the zero time once all that came
@@ -239,6 +252,9 @@ func (s *sensor) run(cmd *cobra.Command) error {
 			s.log.Info("ending once what was taken in is judged", "batches-behind", behind)
 		}
 	})
+	if s.config.Console.Listen != "" && s.outlets.store == nil {
+		s.log.Warn("there is no console: it shows what a store holds, and store.path is empty", "console.listen", s.config.Console.Listen)
+	}
 	s.log.Info("listening", "interfaces", strings.Join(s.config.Capture.Interfaces, ","), "workers", s.config.Workers, "version", versionLine())
 	err := s.pipeline.run(ctx, s.source)
 	cancel()

@@ -42,6 +42,7 @@ needs no internet. weir run has the console built in.`,
 			}
 			if listen != "" {
 				c.Console.Listen = listen
+				c.places.forget("console.listen")
 			}
 			if token != "" {
 				c.Console.Token = token
@@ -93,6 +94,14 @@ func serveConsole(cmd *cobra.Command, listen string, handler http.Handler, words
 }
 
 func (c *config) console(s *store.Store, log *slog.Logger) (http.Handler, error) {
+	if err := checkListen(c.Console.Listen); err != nil {
+		return nil, usage(c.places.wrong("console.listen", err))
+	}
+	for i, folder := range c.Notes.Folders {
+		if err := c.places.there(fmt.Sprint("notes.folders.", i), folder); err != nil {
+			return nil, err
+		}
+	}
 	set, err := rules.Load(c.Rules.Paths...)
 	if err != nil {
 		return nil, usage(err)

@@ -33,20 +33,28 @@ func (c *config) pipeline() (pipelineOptions, error) {
 	for text, name := range c.Hosts {
 		ip, err := netip.ParseAddr(text)
 		if err != nil {
-			return o, usage(fmt.Errorf("hosts: %q is not an address", text))
+			return o, usage(c.places.wrong("hosts."+text, fmt.Errorf("%q is not an address", text)))
 		}
 		o.hosts[ip.Unmap()] = name
+	}
+	for i, path := range c.Rules.Paths {
+		if err := c.places.there(fmt.Sprint("rules.paths.", i), path); err != nil {
+			return o, err
+		}
 	}
 	var err error
 	if o.rules, err = rules.Load(c.Rules.Paths...); err != nil {
 		return o, usage(err)
 	}
-	for _, id := range c.Rules.Disable {
+	for i, id := range c.Rules.Disable {
 		if !slices.ContainsFunc(o.rules.Rules(), func(r *rules.Rule) bool { return r.ID == id }) {
-			return o, usage(fmt.Errorf("rules.disable: there is no rule %q; see 'weir rules list'", id))
+			return o, usage(c.places.wrong(fmt.Sprint("rules.disable.", i), fmt.Errorf("there is no rule %q; see 'weir rules list'", id)))
 		}
 	}
 	o.rules = o.rules.Without(c.Rules.Disable...)
+	if err := c.places.there("tags", c.Tags); err != nil {
+		return o, err
+	}
 	if c.Tags != "" {
 		if o.tags, err = readTags(c.Tags); err != nil {
 			return o, err

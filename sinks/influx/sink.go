@@ -168,13 +168,27 @@ type seriesState struct {
 // quiet keeps the client from logging: this package says what happens.
 var quiet sync.Once
 
+// CheckURL tells whether an address is one that New takes.
+func CheckURL(address string) error {
+	_, err := parseURL(address)
+	return err
+}
+
+func parseURL(address string) (*url.URL, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("InfluxDB address %q is not of the form http://host:port", address)
+	}
+	return u, nil
+}
+
 // New makes a sink and starts sending. It does not ask the server anything, so
 // a server that is down is no error.
 func New(opt Options) (*Sink, error) {
 	opt.fill()
-	u, err := url.Parse(opt.URL)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("InfluxDB address %q is not of the form http://host:port", opt.URL)
+	u, err := parseURL(opt.URL)
+	if err != nil {
+		return nil, err
 	}
 	if opt.Bucket == "" {
 		return nil, errors.New("InfluxDB bucket is missing")

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,6 +32,36 @@ const (
 	// CEF is the Common Event Format.
 	CEF Format = "cef"
 )
+
+// Networks and Formats are what [Options] may say.
+var (
+	Networks = []string{"udp", "tcp"}
+	Formats  = []string{string(JSON), string(CEF)}
+)
+
+// CheckAddress tells whether an address has a form that New takes; whether there is
+// such a host is another matter. An empty one means none.
+func CheckAddress(address string) error {
+	if address == "" {
+		return nil
+	}
+	host, port, err := net.SplitHostPort(withPort(address))
+	if err == nil {
+		_, err = net.LookupPort("udp", port)
+	}
+	if err != nil || host == "" || strings.ContainsAny(host, " /") {
+		return fmt.Errorf("%q is not host:port, such as 192.0.2.1:514", address)
+	}
+	return nil
+}
+
+// withPort adds the port of syslog, unless there is one.
+func withPort(address string) string {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return net.JoinHostPort(strings.Trim(address, "[]"), "514")
+	}
+	return address
+}
 
 // Options say where to send to, and how. Zero is the default.
 type Options struct {
@@ -86,14 +117,14 @@ func New(opt Options) (*Sink, error) {
 	if opt.Network == "" {
 		opt.Network = "udp"
 	}
-	if opt.Network != "udp" && opt.Network != "tcp" {
-		return nil, fmt.Errorf("syslog network %q is none of udp, tcp", opt.Network)
+	if !slices.Contains(Networks, opt.Network) {
+		return nil, fmt.Errorf("syslog network %q is none of %s", opt.Network, strings.Join(Networks, ", "))
 	}
 	if opt.Format == "" {
 		opt.Format = JSON
 	}
-	if opt.Format != JSON && opt.Format != CEF {
-		return nil, fmt.Errorf("syslog format %q is none of json, cef", opt.Format)
+	if !slices.Contains(Formats, string(opt.Format)) {
+		return nil, fmt.Errorf("syslog format %q is none of %s", opt.Format, strings.Join(Formats, ", "))
 	}
 	if opt.Facility == 0 {
 		opt.Facility = 16
@@ -104,9 +135,10 @@ func New(opt Options) (*Sink, error) {
 	if opt.Address == "" {
 		return nil, errors.New("syslog address is missing")
 	}
-	if _, _, err := net.SplitHostPort(opt.Address); err != nil {
-		opt.Address = net.JoinHostPort(strings.Trim(opt.Address, "[]"), "514")
+	if err := CheckAddress(opt.Address); err != nil {
+		return nil, err
 	}
+	opt.Address = withPort(opt.Address)
 	if opt.Queue <= 0 {
 		opt.Queue = 10_000
 	}
