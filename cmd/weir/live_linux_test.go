@@ -190,7 +190,7 @@ func TestTheSameTrafficLiveGivesTheSameAlertsAndEveryPacketIsCounted(t *testing.
 	if out, err := exec.Command("ip", "netns", "exec", tap.plant, "tcpreplay", "-q", "-i", "tap0", path("attack.pcap")).CombinedOutput(); err != nil {
 		t.Fatalf("tcpreplay: %v: %s", err, out)
 	}
-	time.Sleep(300 * time.Millisecond) // what is in the rings is handed over in 20 ms
+	time.Sleep(300 * time.Millisecond) // what is in the rings is handed over in 40 ms
 	ended := sensorSaid(t, stop(t, sensor, log))
 	stop(t, witness, said)
 	live := alertKinds(t, path("live.jsonl"))

@@ -33,7 +33,7 @@ func TestASensorStoppedWhileItLearnsGoesOnWhereItWas(t *testing.T) {
 		t.Helper()
 		cmd, said := tap.start(t, `"msg":"listening"`, program, "run", "-c", config)
 		tap.send(t, blast{File: load, Packets: packets, Rate: stallRate})
-		time.Sleep(300 * time.Millisecond) // what is in the ring is handed over in 20 ms
+		time.Sleep(300 * time.Millisecond) // what is in the ring is handed over in 40 ms
 		return stop(t, cmd, said)
 	}
 	says := func(log string, words ...string) {

@@ -53,12 +53,12 @@ func TestSlowSensor(t *testing.T) {
 }
 
 // slowSensor starts it in the sensor's namespace, with a ring that is full after
-// 2.5 s: the kernel hands over a block every 20 ms. A busy machine may hold a
+// 2.5 s: the kernel hands over a block every 40 ms. A busy machine may hold a
 // program up for half of that before values are left out.
 func (n tapped) slowSensor(t *testing.T, dir string, workers int) (cmd *exec.Cmd, said <-chan string) {
 	t.Helper()
 	config := filepath.Join(dir, "weir.yaml")
-	text := fmt.Sprintf("store: {path: ''}\nconsole: {listen: ''}\nlog: {format: json}\nworkers: %d\ncapture: {interfaces: [tap1], buffer: 16MiB}\n"+
+	text := fmt.Sprintf("store: {path: ''}\nconsole: {listen: ''}\nlog: {format: json}\nworkers: %d\ncapture: {interfaces: [tap1], buffer: 4MiB}\n"+
 		"learn: {duration: 1500ms, baseline: %s/plant.json}\nalerts: {file: %[2]s/alerts.jsonl}\n", workers, dir)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestNoPacketIsLostWhileModelsAreFitted(t *testing.T) {
 			witness, heardLog := tap.start(t, "listening on", "tcpdump", "-i", "tap1", "-U", "-B", "32768", "--time-stamp-precision=nano", "-w", path("heard.pcap"))
 			cmd, said := tap.slowSensor(t, dir, workers)
 			sent := tap.send(t, blast{File: load, Packets: stallLoad.Packets, Rate: stallRate})
-			time.Sleep(300 * time.Millisecond) // what is in the ring is handed over in 20 ms
+			time.Sleep(300 * time.Millisecond) // what is in the ring is handed over in 40 ms
 			log := stop(t, cmd, said)
 			stop(t, witness, heardLog)
 			got := sensorSaid(t, log)
