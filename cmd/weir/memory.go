@@ -23,6 +23,11 @@ type garbage struct {
 	percent int  // 0: not yet set
 	text    int  // of the last load
 	sample  [1]metrics.Sample
+	// cycles is how often was collected up to the packet time looked, often in how many
+	// looks in sequence that was often.
+	cycles uint64
+	looked int64
+	often  int
 }
 
 const (
@@ -30,9 +35,10 @@ const (
 	// what is in use, in percent, that it may always be.
 	spare      = 64 << 20
 	leastSpare = 4
-	// liveSpare is spare for a live sensor, which allocates little and must fit into
-	// a small box with a kernel's ring.
-	liveSpare = 8 << 20
+	// liveSpare is spare for a live sensor that has no more than smallHeap in use: it
+	// allocates little, and must fit into a small box with a kernel's ring. Where more
+	// is in use, or a lot allocated for a while, it would cost a third of the CPU.
+	liveSpare, smallHeap = 8 << 20, 48 << 20
 	// startSpare lets a heap grow to 12 MiB before anything is collected, in percent of
 	// the 4 MiB at which Go does by itself; that costs a fifth of the CPU of a start.
 	startSpare = 300
@@ -80,8 +86,11 @@ func loadPercent(used, text uint64) int {
 
 // used is how much was in use when garbage was last collected, in octets; 0 is not
 // known.
-func (g *garbage) used() uint64 {
-	g.sample[0].Name = "/gc/heap/live:bytes"
+func (g *garbage) used() uint64 { return g.metric("/gc/heap/live:bytes") }
+
+// metric is a number of the runtime, 0 if it has none of the name.
+func (g *garbage) metric(name string) uint64 {
+	g.sample[0].Name = name
 	metrics.Read(g.sample[:])
 	if g.sample[0].Value.Kind() != metrics.KindUint64 {
 		return 0
@@ -89,17 +98,17 @@ func (g *garbage) used() uint64 {
 	return g.sample[0].Value.Uint64()
 }
 
-// pace looks how much is in use now. A change of the pace stops all goroutines
+// pace looks how much is in use at a packet time, 0 before there is one. A change of the pace stops all goroutines
 // for a moment, so small ones are left. Who sets GOGC is obeyed.
-func (g *garbage) pace() {
+func (g *garbage) pace(clock int64) {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	most := uint64(spare)
 	if g.live {
-		most = liveSpare
+		g.look(clock, g.metric("/gc/cycles/total:gc-cycles"))
 	}
-	percent := garbagePercent(g.used(), most)
+	used := g.used()
+	percent := garbagePercent(used, g.most(used))
 	if percent*5 < g.percent*4 || percent*4 > g.percent*5 {
 		debug.SetGCPercent(percent)
 		g.percent = percent
@@ -112,6 +121,35 @@ func (g *garbage) giveBack() {
 	if os.Getenv("GOGC") == "" {
 		debug.FreeOSMemory()
 	}
+}
+
+const (
+	// lookEvery is how often it is looked, in packet time, how often was collected: more
+	// than oftenCycles times in each of oftenLooks looks is a lot for a while, and no
+	// browser.
+	lookEvery               = int64(2e9)
+	oftenCycles, oftenLooks = 4, 3
+)
+
+// look takes in how often was collected up to a packet time.
+func (g *garbage) look(clock int64, cycles uint64) {
+	if clock-g.looked < lookEvery {
+		return
+	}
+	if cycles-g.cycles > oftenCycles {
+		g.often++
+	} else {
+		g.often = 0
+	}
+	g.looked, g.cycles = clock, cycles
+}
+
+// most is how much garbage there may be where so much is in use, in octets.
+func (g *garbage) most(used uint64) uint64 {
+	if g.live && used <= smallHeap && g.often < oftenLooks {
+		return liveSpare
+	}
+	return spare
 }
 
 // garbagePercent is how much garbage there may be where so much is in use, in

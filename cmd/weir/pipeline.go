@@ -175,7 +175,7 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 	if err := <-loaded; err != nil {
 		return nil, fmt.Errorf("read the baseline: %w", err)
 	}
-	p.garbage.pace()
+	p.garbage.pace(0)
 	p.site.SetNames(&names{hosts: o.hosts, tags: p.tags})
 	limits := capture.Settings{Workers: max(1, o.workers)}
 	if o.live {
@@ -307,7 +307,7 @@ func (p *pipeline) step(ctx context.Context, g *gathered) error {
 	if p.tally != nil {
 		out.Counters = p.counters()
 	}
-	p.garbage.pace()
+	p.garbage.pace(g.clock)
 	if err := p.give(ctx, out); err != nil {
 		return err
 	}

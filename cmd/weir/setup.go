@@ -21,7 +21,7 @@ import (
 // pipeline gives what a pipeline is built from as the configuration says, but
 // for the schedule, the baseline and the outlets.
 func (c *config) pipeline() (pipelineOptions, error) {
-	new(garbage).pace() // before the rules are read, which makes most of what a start does
+	new(garbage).pace(0) // before the rules are read, which makes most of what a start does
 	o := pipelineOptions{settings: detect.Defaults(), workers: c.Workers, least: protocols.Severity(c.Detect.MinSeverity), maxPoints: c.Detect.MaxPoints}
 	o.settings.AlarmsPerDay = c.Detect.AlarmsPerDay
 	o.settings.MaxLinks = c.Detect.MaxLinks
