@@ -136,6 +136,11 @@ func address(ip netip.Addr) string {
 
 // pointName writes a point or a run of points.
 func pointName(p detect.PointRef) string {
+	if p.Device.IsValid() {
+		whose := " of " + p.Device.String()
+		p.Device = netip.Addr{}
+		return pointName(p) + whose
+	}
 	kind := strings.ReplaceAll(p.Kind.String(), "-", " ")
 	if p.Last > p.First {
 		return fmt.Sprintf("%s %d to %d", kind, p.First, p.Last)

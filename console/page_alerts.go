@@ -153,13 +153,13 @@ func (c *console) showAlert(w http.ResponseWriter, r *http.Request, v alertView)
 	v.HasEvidence = c.Evidence != nil && a.Evidence != ""
 	v.Saved = r.URL.Query().Get("saved") == "1"
 	if len(a.Points) > 0 && a.Server.Endpoint.IP.IsValid() {
-		v.Series, _, err = c.data.Series(ctx, detect.SeriesQuery{Device: a.Server.Endpoint.IP, Points: a.Points, Limit: maxAlertSeries})
+		v.Series, _, err = c.data.Series(ctx, detect.SeriesQuery{Points: located(&a), Limit: maxAlertSeries})
 		if err != nil {
 			c.broken(w, r, "read the points' series", err)
 			return
 		}
 	}
-	v.Points = namePoints(a.Points, v.Series)
+	v.Points = namePoints(&a, v.Series)
 	if a.Incident != "" {
 		v.Neighbours, _, err = c.data.Alerts(ctx, detect.AlertQuery{Incident: a.Incident, OldestFirst: true, Limit: 12})
 		if err != nil {
@@ -177,13 +177,24 @@ func (c *console) showAlert(w http.ResponseWriter, r *http.Request, v alertView)
 	c.show(w, r, "alert", page{Title: a.Title, Nav: "alerts", Live: true, Code: v.code, Body: v})
 }
 
-// namePoints gives the points that have no name of their own that of their
-// series.
-func namePoints(points []detect.PointRef, series []detect.KeptSeries) []detect.PointRef {
-	out := slices.Clone(points)
+// located is the points of an alert, each with its device.
+func located(a *detect.KeptAlert) []detect.PointRef {
+	out := slices.Clone(a.Points)
 	for i := range out {
+		if p := &out[i]; !p.Device.IsValid() {
+			p.Device, p.Unit = a.Server.Endpoint.IP, uint16(max(a.Server.Unit, a.Server.Address, 0))
+		}
+	}
+	return out
+}
+
+// namePoints gives the points of an alert that have no name of their own that of
+// their series.
+func namePoints(a *detect.KeptAlert, series []detect.KeptSeries) []detect.PointRef {
+	out := slices.Clone(a.Points)
+	for i, p := range located(a) {
 		for _, s := range series {
-			if out[i].Name == "" && s.Kind == out[i].Kind && s.Index == out[i].First {
+			if p.Name == "" && s.Device == p.Device && s.Kind == p.Kind && s.Index == p.First {
 				out[i].Name = s.Name
 			}
 		}

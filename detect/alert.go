@@ -1,6 +1,10 @@
 package detect
 
-import "github.com/weir-ics/weir/protocols"
+import (
+	"net/netip"
+
+	"github.com/weir-ics/weir/protocols"
+)
 
 // Kind is one kind of finding: a line of the catalogue in docs/alerts.md. Kinds
 // are compared by pointer.
@@ -35,6 +39,21 @@ type PointRef struct {
 	Last uint32
 	// Name is the tag, if there is one.
 	Name string
+	// Device and Unit say whose it is; the alert's server's if Device is not valid.
+	// Unit is the Modbus unit or the outstation's DNP3 address.
+	Device netip.Addr `json:",omitzero"`
+	Unit   uint16     `json:",omitempty"`
+}
+
+// pointsAt returns points, with the device of those only that are not of server.
+func pointsAt(points []PointRef, server *Party) []PointRef {
+	out := append([]PointRef(nil), points...)
+	for i := range out {
+		if p := &out[i]; p.Device == server.Endpoint.IP && int(p.Unit) == max(server.Unit, server.Address, 0) {
+			p.Device, p.Unit = netip.Addr{}, 0
+		}
+	}
+	return out
 }
 
 // Finding is what one detector says of one moment. Findings become alerts:

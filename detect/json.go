@@ -74,6 +74,12 @@ func (a *Alert) AppendJSON(dst []byte) []byte {
 			dst = append(dst, `,"name":`...)
 			dst = appendString(dst, p.Name)
 		}
+		if p.Device.IsValid() {
+			dst = append(dst, `,"device":`...)
+			dst = appendString(dst, p.Device.String())
+			dst = append(dst, `,"unit":`...)
+			dst = strconv.AppendUint(dst, uint64(p.Unit), 10)
+		}
 		dst = append(dst, '}')
 	}
 	dst = append(dst, `],"techniques":[`...)
@@ -231,6 +237,9 @@ type pointJSON struct {
 	First uint32 `json:"first"`
 	Last  uint32 `json:"last"`
 	Name  string `json:"name"`
+
+	Device string `json:"device"`
+	Unit   uint16 `json:"unit"`
 }
 
 // UnmarshalJSON reads an alert line. A kind that this package does not know
@@ -278,7 +287,13 @@ func (a *Alert) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("read alert %s: server: %w", j.ID, err)
 	}
 	for _, p := range j.Points {
-		a.Points = append(a.Points, PointRef{Kind: pointKind(p.Kind), First: p.First, Last: p.Last, Name: p.Name})
+		q := PointRef{Kind: pointKind(p.Kind), First: p.First, Last: p.Last, Name: p.Name, Unit: p.Unit}
+		if p.Device != "" {
+			if q.Device, err = netip.ParseAddr(p.Device); err != nil {
+				return fmt.Errorf("read alert %s: a point: %w", j.ID, err)
+			}
+		}
+		a.Points = append(a.Points, q)
 	}
 	return nil
 }

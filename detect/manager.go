@@ -134,7 +134,7 @@ func (m *manager) take(f *Finding, clock int64) {
 	l.seen, l.ending = clock, 0
 	f.Spell()
 	l.alert = Alert{Finding: *f, ID: alertID(f.Kind.Name, f.Key, l.episode), State: Raised, Count: 1, End: f.Time}
-	l.alert.Points = append([]PointRef(nil), f.Points...) // f's may be used again, and these grow
+	l.alert.Points = pointsAt(f.Points, &f.Server) // f's may be used again, and these grow
 	if m.name != nil {
 		m.name(&l.alert.Finding)
 	}
@@ -167,7 +167,7 @@ func (m *manager) update(l *life, f *Finding, clock int64) {
 		a.FirstFrame = f.FirstFrame
 	}
 	a.LastFrame = max(a.LastFrame, f.LastFrame)
-	a.Points = addPoints(a.Points, f.Points)
+	a.Points = addPoints(a.Points, pointsAt(f.Points, &a.Server))
 	worse := f.Severity > a.Severity
 	if worse {
 		f.Spell()
@@ -369,6 +369,9 @@ func addPoints(points, more []PointRef) []PointRef {
 		merged := false
 		for i := range points {
 			q := &points[i]
+			if q.Device != p.Device || q.Unit != p.Unit {
+				continue
+			}
 			if q.Kind == p.Kind && p.First <= q.Last+1 && q.First <= p.Last+1 && q.Name == "" && p.Name == "" {
 				q.First, q.Last = min(q.First, p.First), max(q.Last, p.Last)
 				merged = true

@@ -59,13 +59,16 @@ func (s *Site) hostName(ip netip.Addr) string {
 }
 
 func (s *Site) namePoints(f *Finding, said []string) []string {
-	unit := max(f.Server.Unit, f.Server.Address, 0)
-	f.Points = append([]PointRef(nil), f.Points...)
+	f.Points = pointsAt(f.Points, &f.Server)
 	named := 0
 	for i := range f.Points {
 		p := &f.Points[i]
+		device, unit := p.Device, p.Unit
+		if !device.IsValid() {
+			device, unit = f.Server.Endpoint.IP, uint16(max(f.Server.Unit, f.Server.Address, 0))
+		}
 		for index := p.First; p.First != everything && index <= p.Last && named < maxNamed; index++ {
-			name := s.names.Point(f.Server.Endpoint.IP, f.Proto, uint16(unit), p.Kind, index)
+			name := s.names.Point(device, f.Proto, unit, p.Kind, index)
 			if name == "" {
 				if index-p.First > 64 {
 					break
@@ -73,7 +76,7 @@ func (s *Site) namePoints(f *Finding, said []string) []string {
 				continue
 			}
 			named++
-			said = append(said, fmt.Sprintf("%s is %s", pointWord(PointRef{Kind: p.Kind, First: index, Last: index}), name))
+			said = append(said, fmt.Sprintf("%s is %s", pointWord(PointRef{Kind: p.Kind, First: index, Last: index, Device: p.Device, Unit: p.Unit}), name))
 			if p.First == p.Last {
 				p.Name = name
 			}

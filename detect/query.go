@@ -92,7 +92,8 @@ type SeriesQuery struct {
 	Text string
 	// Device narrows to one device.
 	Device netip.Addr
-	// Points narrows to the points named (of Device); none is no narrowing.
+	// Points narrows to the points named, of their Device if that is valid; none is no
+	// narrowing.
 	Points []PointRef
 	// Limit is the most series wanted, 0 for the reader's own limit. Offset
 	// passes over that many.

@@ -95,6 +95,11 @@ var pointWords = [protocols.NumPointKinds][2]string{
 const everything = ^uint32(0)
 
 func pointWord(p PointRef) string {
+	if p.Device.IsValid() {
+		whose := " of " + p.Device.String()
+		p.Device = netip.Addr{}
+		return pointWord(p) + whose
+	}
 	one, many := pointWords[p.Kind][0], pointWords[p.Kind][1]
 	if one == "" {
 		one, many = strings.ReplaceAll(p.Kind.String(), "-", " "), strings.ReplaceAll(p.Kind.String(), "-", " ")

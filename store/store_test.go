@@ -332,6 +332,7 @@ func TestSeriesAreFoundByTextDeviceAndPoint(t *testing.T) {
 		{"kind and index", detect.SeriesQuery{Text: "holding-register 20"}, []uint32{20}},
 		{"device", detect.SeriesQuery{Device: netip.MustParseAddr("10.0.0.20")}, []uint32{20}},
 		{"points", detect.SeriesQuery{Points: []detect.PointRef{{Kind: protocols.KindHoldingRegister, First: 2, Last: 20}, {Kind: protocols.KindCoil, First: 1, Last: 1}}}, []uint32{3, 20}},
+		{"points of a device", detect.SeriesQuery{Points: []detect.PointRef{{Kind: protocols.KindHoldingRegister, First: 2, Last: 20, Device: netip.MustParseAddr("10.0.0.20")}}}, []uint32{20}},
 		{"page", detect.SeriesQuery{Limit: 2, Offset: 1}, []uint32{3, 20}},
 	} {
 		got, _, err := s.Series(ctx, c.q)

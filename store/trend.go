@@ -32,11 +32,21 @@ func (s *Store) Series(ctx context.Context, q detect.SeriesQuery) ([]detect.Kept
 		w.and("instr(search, ?) > 0", strings.ToLower(q.Text))
 	}
 	if len(q.Points) > 0 {
-		var any where
+		var some where
 		for _, p := range q.Points[:min(len(q.Points), 100)] {
-			any.and("(kind = ? AND idx BETWEEN ? AND ?)", p.Kind.String(), p.First, max(p.First, p.Last))
+			at := "(kind = ? AND idx BETWEEN ? AND ?"
+			args := []any{p.Kind.String(), p.First, max(p.First, p.Last)}
+			if p.Device.IsValid() {
+				at += " AND device = ?"
+				args = append(args, address(p.Device))
+			}
+			if p.Unit != 0 { // an alert about all of a device names none
+				at += " AND unit = ?"
+				args = append(args, p.Unit)
+			}
+			some.and(at+")", args...)
 		}
-		w.and("("+strings.Join(any.parts, " OR ")+")", any.args...)
+		w.and("("+strings.Join(some.parts, " OR ")+")", some.args...)
 	}
 	var total int
 	var out []detect.KeptSeries

@@ -151,5 +151,6 @@ func (p *point) server() detect.Party {
 }
 
 func (p *point) ref() detect.PointRef {
-	return detect.PointRef{Kind: p.series.Kind, First: p.series.Index, Last: p.series.Index, Name: p.series.Name}
+	s := p.series
+	return detect.PointRef{Kind: s.Kind, First: s.Index, Last: s.Index, Name: s.Name, Device: s.Device, Unit: s.Unit}
 }

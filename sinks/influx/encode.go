@@ -222,6 +222,10 @@ func points(ps []detect.PointRef) string {
 			b.WriteByte('-')
 			b.WriteString(strconv.FormatUint(uint64(p.Last), 10))
 		}
+		if p.Device.IsValid() {
+			b.WriteString(" of ")
+			b.WriteString(p.Device.String())
+		}
 		if p.Name != "" {
 			b.WriteByte(' ')
 			b.WriteString(p.Name)

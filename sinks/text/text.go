@@ -105,6 +105,9 @@ func (o Options) format(dst []byte, a *detect.Alert) []byte {
 
 func point(p detect.PointRef) string {
 	s := p.Kind.String() + " " + span(uint64(p.First), uint64(p.Last))
+	if p.Device.IsValid() {
+		s += " of " + p.Device.String()
+	}
 	if p.Name != "" {
 		s += " " + p.Name
 	}
