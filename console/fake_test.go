@@ -359,7 +359,9 @@ func (f *fake) Series(_ context.Context, q detect.SeriesQuery) ([]detect.KeptSer
 		if q.Device.IsValid() && s.Device != q.Device {
 			continue
 		}
-		if len(q.Points) > 0 && !slices.ContainsFunc(q.Points, func(p detect.PointRef) bool { return (!p.Device.IsValid() || p.Device == s.Device) && p.Kind == s.Kind && p.First <= s.Index && s.Index <= p.Last }) {
+		if len(q.Points) > 0 && !slices.ContainsFunc(q.Points, func(p detect.PointRef) bool {
+			return (!p.Device.IsValid() || p.Device == s.Device) && p.Kind == s.Kind && p.First <= s.Index && s.Index <= p.Last
+		}) {
 			continue
 		}
 		if strings.Contains(strings.ToLower(fmt.Sprint(s.Device, s.Name, s.Kind, s.Index)), strings.ToLower(q.Text)) {
