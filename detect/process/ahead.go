@@ -40,7 +40,7 @@ func (e *Engine) LookAhead(values []detect.Value) {
 		if b := p.block; b != nil {
 			sum += uint64(b.sleep[p.place].done)
 		}
-		sum += uint64(p.member)
+		sum += uint64(p.member) + uint64(p.interval)
 	}
 	for _, p := range points {
 		if p == nil {

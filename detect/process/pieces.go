@@ -76,18 +76,13 @@ func (e *Engine) sourceOf(s *detect.Series) *source {
 
 // known is the point of a series that was seen before, nil if it was not.
 func (e *Engine) known(s *detect.Series) *point {
-	p := e.numbered(s)
-	if p == nil || p.series != s {
-		x := e.sourceOf(s)
-		if x == nil {
-			return nil
-		}
-		p = x.point
+	if p := e.numbered(s); p != nil && p.series == s && !p.retired() {
+		return p
 	}
-	if p.retired() {
-		return nil
+	if x := e.sourceOf(s); x != nil && !x.point.retired() {
+		return x.point
 	}
-	return p
+	return nil
 }
 
 // source is a series of a point that has several, and what it last said.

@@ -94,7 +94,7 @@ func (e *Engine) keep(p *point, t tempo) {
 }
 
 // heard is when, in which frame and by whom a point was last reported. Points of a block
-// have that of the block, but for those that came by themselves after it.
+// have that of the block, but for those that came by themselves once.
 type heard struct {
 	time  int64
 	frame uint64
@@ -105,7 +105,7 @@ type heard struct {
 
 // noneHeard is that of loaded points that were not reported yet, gone that of those whose
 // place another point took.
-var noneHeard, gone = &heard{from: new(reader)}, &heard{from: new(reader)}
+var noneHeard, gone = &newReader(netip.Addr{}).unheard, &newReader(netip.Addr{}).unheard
 
 // retired tells that another point took the place of p.
 func (p *point) retired() bool { return p.heard == gone }
@@ -136,10 +136,15 @@ func (e *Engine) hearAlone(p *point, s *detect.Sample) {
 	h.time, h.frame, h.from = s.Time, s.Frame, from
 }
 
-// hearWith takes in that p was reported as b was.
-func (p *point) hearWith(b *block) {
-	p.heard = &b.heard
-	p.marks &^= markHeard
+// hearWith takes in that p was reported as b was, at a time in a frame. What is its own
+// stays so: it comes by itself now and then, and would be made anew each time.
+func (p *point) hearWith(b *block, at int64, frame uint64) {
+	if p.marks&markHeard == 0 {
+		p.heard = &b.heard
+		return
+	}
+	h := p.heard
+	h.time, h.frame, h.from = at, frame, b.from
 }
 
 // reader is a client that reads points of an engine. Points share it.

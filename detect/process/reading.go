@@ -130,13 +130,17 @@ func (e *Engine) blockOf(s *detect.Span) *block {
 		}
 		b.known++
 		if p.block == nil && !p.shared() && i <= math.MaxUint16 {
-			if p.marks&markHeard != 0 || p.heard != was {
+			p.place = uint16(i)
+			if p.marks&markHeard != 0 {
+				p.heard.block = b
+				continue
+			}
+			if p.heard != was {
 				own := *p.heard
 				own.block = b
 				was, is = p.heard, &own
 			}
-			p.heard, p.place = is, uint16(i)
-			p.marks &^= markHeard
+			p.heard = is
 		} else {
 			e.share(p)
 		}
@@ -187,7 +191,10 @@ func (e *Engine) again(b *block, s *detect.Sample, values []detect.Value) {
 	if b.count >= longSleep {
 		e.restart(b)
 	}
-	b.from, b.work.time, b.work.frame = e.reader(s.Client), s.Time, s.Frame
+	if b.from.client != s.Client {
+		b.from = e.reader(s.Client)
+	}
+	e.last, b.work.time, b.work.frame = b.from, s.Time, s.Frame
 	e.stats.Samples += b.known
 	e.stats.Refused += uint64(len(b.series)) - b.known
 	if b.count+1 < b.next && s.Time <= b.until {
@@ -256,7 +263,7 @@ func (e *Engine) takeIn(b *block, place int32, s *detect.Sample) {
 		e.hearAlone(p, s)
 		return
 	}
-	p.hearWith(b)
+	p.hearWith(b, s.Time, s.Frame)
 	e.lull(p, b.count+1, same)
 }
 
@@ -296,7 +303,7 @@ func (e *Engine) catchUp(p *point) {
 	z := &b.sleep[p.place]
 	if z.done < b.count {
 		e.repeat(p, b.count-z.done, b.time)
-		p.hearWith(b)
+		p.hearWith(b, b.time, b.frame)
 		z.done = b.count
 	}
 }
