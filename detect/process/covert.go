@@ -367,13 +367,35 @@ func digitWords(p *point, d *digits, chi float64) words {
 	if chi < 3*d.limit || d.n < enoughStretches*digitLength {
 		severity = protocols.Low
 	}
+	after := ": something may be hidden in them."
+	if d.resting() {
+		severity = protocols.Low
+		after = ". It moves by a few of its smallest steps only, as at rest, which may be all; else something may be hidden in them."
+	}
 	return words{
 		severity: severity,
 		score:    chi / 4.6,
 		title:    "The last digits of " + p.name() + " are not those of its measurement",
 		observed: fmt.Sprintf("In the last %d changes the last digit was %d in %.0f %%.", digitLength, worst, 100*d.now[worst]/digitLength),
 		expected: fmt.Sprintf("%.0f %%, from %.0f changes.", 100*d.learned[worst], d.n),
-		explanation: fmt.Sprintf("The last digits of %s are distributed otherwise than in learning (chi-squared %.0f, normal is below %.0f): something may be hidden in them.",
-			p.name(), chi, d.limit),
+		explanation: fmt.Sprintf("The last digits of %s are distributed otherwise than in learning (chi-squared %.0f, normal is below %.0f)",
+			p.name(), chi, d.limit) + after,
 	}
+}
+
+// resting tells whether nearly all of the last changes were among a few digits side by
+// side: a value at rest has those of where it rests, and learning may not have seen it
+// rest there.
+func (d *digits) resting() bool {
+	const few, nearly = 5, 0.95
+	for first := range d.now {
+		n := 0.0
+		for i := range few {
+			n += d.now[(first+i)%len(d.now)]
+		}
+		if n >= nearly*digitLength {
+			return true
+		}
+	}
+	return false
 }

@@ -17,3 +17,24 @@ func TestAStretchThatStandsStillIsRestful(t *testing.T) {
 		}
 	}
 }
+
+func TestAValueAtRestHasTheDigitsOfWhereItRests(t *testing.T) {
+	for _, c := range []struct {
+		now  [10]float64
+		rest bool
+	}{
+		{[10]float64{0, 0, 0, 0, 17, 116, 115, 8, 0, 0}, true},
+		{[10]float64{126, 1, 0, 0, 0, 0, 0, 0, 3, 126}, true}, // about a ten
+		{[10]float64{26, 26, 26, 26, 26, 26, 25, 25, 25, 25}, false},
+		{[10]float64{128, 0, 0, 0, 0, 128, 0, 0, 0, 0}, false}, // bits
+		{[10]float64{13, 40, 33, 82, 33, 41, 14, 0, 0, 0}, false},
+	} {
+		d := &digits{}
+		for i, n := range c.now {
+			d.now[i] = n
+		}
+		if d.resting() != c.rest {
+			t.Errorf("that %v rests is %v", c.now, !c.rest)
+		}
+	}
+}

@@ -87,7 +87,7 @@ var (
 	KindCovert = &detect.Kind{
 		Name: "value.covert", Severity: protocols.High,
 		Meaning:    "The low digits of a point's values carry something else than the measurement: a hidden channel.",
-		Decision:   "Distribution of the last digits and of their changes against the learned one (chi-squared, Pearson 1900), at the false-alarm budget; low below twice what is normal.",
+		Decision:   "Distribution of the last digits and of their changes against the learned one (chi-squared, Pearson 1900), at the false-alarm budget; low below three times what is normal, and where nearly all changes are among five digits side by side, as of a value at rest.",
 		Action:     "Isolate the device that sends the values and the one that reads them; keep the packets.",
 		Techniques: []string{"T0856", "T0869"},
 	}
