@@ -46,6 +46,7 @@ var lossTitles = map[string]string{
 	"store.values.lost":      "Values the store could not keep",
 	"values.skipped":         "Values left out because packets came too fast",
 	"store.alerts.lost":      "Alerts the store could not keep",
+	"alerts-file.lost":       "Alert lines that the file of alerts could not take",
 }
 
 func isLoss(name string) bool {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,12 +32,17 @@ type Lines struct {
 	w      io.Writer
 	finish func(error) error // closes, or puts in place, what w writes to
 
+	log *slog.Logger
+
 	mu     sync.Mutex
 	last   map[string]*entry
 	buf    []byte
-	torn   bool // the last write ended in the middle of a line
+	ends   []int // of the alerts in buf
+	torn   bool  // the last write ended in the middle of a line
 	closed bool
 	report Report
+	why    string // the last Problem
+	said   uint64 // how many were lost when that was over
 }
 
 type entry struct {
@@ -63,6 +69,9 @@ type LinesOptions struct {
 	// is how many renamed ones are kept, 4 by default; the oldest is deleted.
 	MaxBytes int64
 	Keep     int
+	// Log is told when alerts cannot be written any more, and when they can be
+	// again; nil tells nobody.
+	Log *slog.Logger
 }
 
 // NewLines makes Lines that write to w, which it never closes. name is for
@@ -71,7 +80,10 @@ func NewLines(w io.Writer, name string, format Format, opt LinesOptions) *Lines 
 	if opt.Limit <= 0 {
 		opt.Limit = DefaultLimit
 	}
-	return &Lines{name: name, format: format, list: opt.List, limit: opt.Limit, w: w, last: map[string]*entry{}, report: Report{Sink: name}}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Lines{name: name, log: opt.Log, format: format, list: opt.List, limit: opt.Limit, w: w, last: map[string]*entry{}, report: Report{Sink: name}}
 }
 
 // CreateLines makes Lines that write to a file. A log is appended to, and a line
@@ -107,6 +119,7 @@ type logFile struct {
 	limit int64
 	keep  int
 	size  int64
+	whole bool // it is a regular file, from which an end can be taken
 }
 
 // begin looks at what is there, and tells whether it ends in the middle of a
@@ -120,7 +133,7 @@ func (g *logFile) begin() (torn bool) {
 		g.limit = 0
 		return false
 	}
-	g.size = info.Size()
+	g.size, g.whole = info.Size(), true
 	var end [1]byte
 	if g.size > 0 {
 		if _, err := g.f.ReadAt(end[:], g.size-1); err == nil {
@@ -140,6 +153,21 @@ func (g *logFile) Write(p []byte) (int, error) {
 	n, err := g.f.Write(p)
 	g.size += int64(n)
 	return n, err
+}
+
+// takeBack takes away the last n octets, which were just written.
+func (g *logFile) takeBack(n int) error {
+	if !g.whole {
+		return errors.ErrUnsupported
+	}
+	info, err := g.f.Stat()
+	if err == nil {
+		err = g.f.Truncate(max(0, info.Size()-int64(n)))
+	}
+	if err == nil {
+		g.size -= int64(n)
+	}
+	return err
 }
 
 // turn renames the file and begins a new one.
@@ -205,15 +233,55 @@ func (l *Lines) Write(_ context.Context, out *detect.Output) error {
 		}
 		return nil
 	}
-	l.buf = l.buf[:0]
+	l.buf, l.ends = l.buf[:0], l.ends[:0]
 	if l.torn {
 		l.buf = append(l.buf, '\n')
 	}
 	for i := range out.Alerts {
 		l.buf = l.format(l.buf, &out.Alerts[i])
+		l.ends = append(l.ends, len(l.buf))
 	}
-	_ = l.put(uint64(len(out.Alerts))) // it is in the report
+	l.append()
 	return nil
+}
+
+// append writes the alerts in buf to a log. Of one that does not fit, nothing stays
+// behind, if that can be.
+func (l *Lines) append() {
+	written, err := l.w.Write(l.buf)
+	if err == nil {
+		l.torn = false
+		l.report.Written.Alerts += uint64(len(l.ends))
+		if l.report.Problem != "" {
+			l.report.Problem = ""
+			l.log.Info("alerts can be written again", "file", l.name, "lost", l.report.Lost.Alerts-l.said)
+			l.said = l.report.Lost.Alerts
+		}
+		return
+	}
+	whole, n := 0, 0
+	if l.torn && written > 0 {
+		whole = 1 // the line end of what was there before
+	}
+	for n < len(l.ends) && l.ends[n] <= written {
+		whole = l.ends[n]
+		n++
+	}
+	if written > whole {
+		if back, ok := l.w.(interface{ takeBack(n int) error }); ok && back.takeBack(written-whole) == nil {
+			written = whole
+		}
+	}
+	if written > 0 {
+		l.torn = l.buf[written-1] != '\n'
+	}
+	l.report.Written.Alerts += uint64(n)
+	l.report.Lost.Alerts += uint64(len(l.ends) - n)
+	l.why = fmt.Sprintf("write alerts to %s: %v", l.name, reason(err))
+	if l.report.Problem == "" {
+		l.log.Error("alerts cannot be written and are lost", "file", l.name, "error", reason(err))
+	}
+	l.report.Problem = l.why
 }
 
 func (l *Lines) remember(a *detect.Alert) {
@@ -221,7 +289,8 @@ func (l *Lines) remember(a *detect.Alert) {
 	if e == nil {
 		if len(l.last) >= l.limit {
 			l.report.Lost.Alerts++
-			l.report.Problem = fmt.Sprintf("there are more than %d alerts; the later ones are left out", l.limit)
+			l.why = fmt.Sprintf("there are more than %d alerts; the later ones are left out", l.limit)
+			l.report.Problem = l.why
 			return
 		}
 		e = &entry{id: strings.Clone(a.ID)}
@@ -231,19 +300,16 @@ func (l *Lines) remember(a *detect.Alert) {
 	e.text = l.format(e.text[:0], a)
 }
 
-// put writes buf, which holds n alerts.
+// put writes buf, which holds n alerts of a list.
 func (l *Lines) put(n uint64) error {
-	written, err := l.w.Write(l.buf)
+	_, err := l.w.Write(l.buf)
 	if err == nil {
-		l.torn = false
 		l.report.Written.Alerts += n
 		return nil
 	}
-	if written > 0 {
-		l.torn = l.buf[written-1] != '\n'
-	}
 	l.report.Lost.Alerts += n
-	l.report.Problem = fmt.Sprintf("write alerts to %s: %v", l.name, reason(err))
+	l.why = fmt.Sprintf("write alerts to %s: %v", l.name, reason(err))
+	l.report.Problem = l.why
 	return err
 }
 
@@ -283,7 +349,7 @@ func (l *Lines) Close(context.Context) error {
 		return fmt.Errorf("write alerts to %s: %w", l.name, reason(err))
 	}
 	if l.report.Lost.Alerts > 0 {
-		return fmt.Errorf("write alerts to %s: %s lost: %s", l.name, plural(l.report.Lost.Alerts, "alert"), l.report.Problem)
+		return fmt.Errorf("write alerts to %s: %s lost: %s", l.name, plural(l.report.Lost.Alerts, "alert"), l.why)
 	}
 	return nil
 }
@@ -311,6 +377,9 @@ func (l *Lines) writeList() error {
 	}
 	return err
 }
+
+// List tells whether it is a list, of which nothing is written before it is closed.
+func (l *Lines) List() bool { return l.list }
 
 // Report says what was written. A log counts the states of alerts.
 func (l *Lines) Report() Report {

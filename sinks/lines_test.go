@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -187,14 +188,23 @@ func (m *moody) Write(p []byte) (int, error) {
 
 func TestALogThatCannotBeWrittenGoesOnAndCounts(t *testing.T) {
 	var m moody
-	l := jsonl.New(&m, "alerts", sinks.LinesOptions{})
+	var said bytes.Buffer
+	l := jsonl.New(&m, "alerts", sinks.LinesOptions{Log: slog.New(slog.NewTextHandler(&said, nil))})
 	write(t, l, alert(1, detect.Raised))
 	m.fail = true
-	write(t, l, alert(2, detect.Raised), alert(3, detect.Raised))
+	for range 3 {
+		write(t, l, alert(2, detect.Raised), alert(3, detect.Raised), alert(5, detect.Raised))
+	}
+	if r := l.Report(); r.Written.Alerts != 4 || r.Lost.Alerts != 6 || !strings.Contains(r.Problem, "no space left") {
+		t.Errorf("report %+v", r)
+	}
 	m.fail = false
 	write(t, l, alert(4, detect.Raised))
-	if r := l.Report(); r.Written.Alerts != 2 || r.Lost.Alerts != 2 || !strings.Contains(r.Problem, "no space left") {
+	if r := l.Report(); r.Written.Alerts != 5 || r.Lost.Alerts != 6 || r.Problem != "" {
 		t.Errorf("report %+v", r)
+	}
+	if s := said.String(); strings.Count(s, "\n") != 2 || strings.Count(s, "are lost") != 1 || !strings.Contains(s, "can be written again\" file=alerts lost=6") {
+		t.Errorf("it logged %s", s)
 	}
 	lines := strings.Split(strings.TrimSuffix(m.String(), "\n"), "\n")
 	if !json.Valid([]byte(lines[0])) || !json.Valid([]byte(lines[len(lines)-1])) {

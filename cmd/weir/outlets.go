@@ -89,7 +89,7 @@ func (c *config) openOutlets(log *slog.Logger, live bool, command string, input 
 		o.values = true
 	}
 	if c.Alerts.File != "" {
-		s, err := jsonl.Create(c.Alerts.File, sinks.LinesOptions{List: !live, MaxBytes: int64(c.Alerts.MaxSize), Keep: c.Alerts.Keep})
+		s, err := jsonl.Create(c.Alerts.File, sinks.LinesOptions{List: !live, MaxBytes: int64(c.Alerts.MaxSize), Keep: c.Alerts.Keep, Log: log})
 		if err != nil {
 			return nil, usage(errors.Join(err, o.abandon()))
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/weir-ics/weir/detect/tags"
 	"github.com/weir-ics/weir/protocols"
 	"github.com/weir-ics/weir/rules"
+	"github.com/weir-ics/weir/sinks"
 	"github.com/weir-ics/weir/sinks/influx"
 	"github.com/weir-ics/weir/sinks/syslog"
 	"github.com/weir-ics/weir/store"
@@ -507,6 +508,11 @@ func (p *pipeline) counters() []counter {
 			o.Report().Each(func(c counter) { t.add(c.Name, c.Value) })
 		case *influx.Sink:
 			o.Report().Each("influxdb", func(c counter) { t.add(c.Name, c.Value) })
+		case *sinks.Lines:
+			if r := o.Report(); !o.List() {
+				t.add("alerts-file.written", r.Written.Alerts)
+				t.add("alerts-file.lost", r.Lost.Alerts)
+			}
 		case *syslog.Sink:
 			o.Report().Each("syslog", func(c counter) { t.add(c.Name, c.Value) })
 		}

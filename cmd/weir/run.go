@@ -146,6 +146,7 @@ func (s *sensor) normal(options *pipelineOptions, all *detect.Baseline) error {
 	if all == nil {
 		b, t, err = readNormal(path)
 	}
+	s.unsaved = all != nil
 	switch {
 	case err == nil:
 		options.baseline, options.doc, options.schedule = b, t, detect.WatchOnly()
@@ -220,7 +221,10 @@ type sensor struct {
 	// saved, laterSaved when that was.
 	later      uint64
 	laterSaved int64
-	current    atomic.Pointer[detect.Status]
+	// unsaved tells that what was learned could not be saved, tried when that was.
+	unsaved bool
+	tried   int64
+	current atomic.Pointer[detect.Status]
 }
 
 func (s *sensor) run(cmd *cobra.Command) error {
@@ -352,9 +356,7 @@ func (s *sensor) after(clock int64) {
 		s.learned = true
 		if s.pipeline.first < s.pipeline.schedule.WatchFrom() {
 			s.log.Info("learning has ended; watching")
-			if err := s.saveLearned(); err != nil {
-				s.log.Error("what was learned could not be saved; it is kept in memory", "error", err)
-			}
+			s.trySave(clock)
 		}
 	}
 	s.resumeEnds(clock)
@@ -373,15 +375,25 @@ func (s *sensor) after(clock int64) {
 
 // saveLaterEvery is how often, at most, the baseline is saved because points first
 // seen after learning have learned a model. What a power cut takes is learned again.
-const saveLaterEvery = int64(24 * time.Hour)
+// saveAgainEvery is how long after a try that failed it is tried again. Both are packet
+// time.
+const (
+	saveLaterEvery = int64(24 * time.Hour)
+	saveAgainEvery = int64(time.Minute)
+)
 
-// saveLater saves the baseline if points have learned a model later.
+// saveLater saves the baseline if points have learned a model later, or if what was
+// learned could not be saved.
 func (s *sensor) saveLater(clock int64) {
-	if !s.learned || s.pipeline.process == nil || clock-s.laterSaved < saveLaterEvery {
+	if !s.learned {
 		return
 	}
-	n := s.pipeline.process.Stats().Later
-	if n == s.later {
+	n := s.later
+	if s.pipeline.process != nil {
+		n = s.pipeline.process.Stats().Later
+	}
+	again := s.unsaved && clock-s.tried >= saveAgainEvery
+	if !again && (s.unsaved || n == s.later || clock-s.laterSaved < saveLaterEvery) {
 		return
 	}
 	if s.pipeline.links == nil { // it comes with one of the next steps
@@ -393,9 +405,19 @@ func (s *sensor) saveLater(clock int64) {
 	}
 	s.asked = false
 	s.later, s.laterSaved = n, clock
-	if err := s.saveLearned(); err != nil {
-		s.log.Error("what was learned later could not be saved; it is kept in memory", "error", err)
+	s.trySave(clock)
+}
+
+// trySave saves what was learned, and says once if it cannot.
+func (s *sensor) trySave(clock int64) {
+	err := s.saveLearned()
+	switch {
+	case err != nil && !s.unsaved:
+		s.log.Error("what was learned could not be saved; it is kept in memory, and saving it is tried again each minute", "error", err)
+	case err == nil && s.unsaved:
+		s.log.Info("what was learned is saved", "file", s.config.Learn.Baseline)
 	}
+	s.unsaved, s.tried = err != nil, clock
 }
 
 // saveLearned writes the baseline once learning has ended, and before that a part of

@@ -96,6 +96,35 @@ func TestAPointThatLearnedLaterIsSavedOnceADay(t *testing.T) {
 	}
 }
 
+func TestWhatCouldNotBeSavedIsSavedAMinuteLaterAndSaidOnce(t *testing.T) {
+	s, path, _ := learnedSensor(t)
+	var said bytes.Buffer
+	s.log = slog.New(slog.NewTextHandler(&said, nil))
+	s.config.Learn.Baseline = path("missing/plant.json")
+	at := int64(1_900_000_000e9)
+	s.laterSaved = at
+	s.trySave(at)
+	s.pipeline.links = s.pipeline.site.Learned()
+	for clock := at; clock < at+3*saveAgainEvery; clock += int64(10 * time.Second) {
+		s.saveLater(clock)
+	}
+	if n := bytes.Count(said.Bytes(), []byte("could not be saved")); n != 1 || !s.unsaved {
+		t.Fatalf("said %d times, unsaved %v: %s", n, s.unsaved, &said)
+	}
+	if err := os.Mkdir(path("missing"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s.saveLater(s.tried + saveAgainEvery/2)
+	if _, err := os.Stat(s.config.Learn.Baseline); err == nil {
+		t.Error("it was tried again at once")
+	}
+	s.saveLater(s.tried + saveAgainEvery)
+	b, err := readBaseline(s.config.Learn.Baseline)
+	if err != nil || len(b.Links) == 0 || s.unsaved || !bytes.Contains(said.Bytes(), []byte("what was learned is saved")) {
+		t.Fatalf("error %v, unsaved %v: %s", err, s.unsaved, &said)
+	}
+}
+
 // firstAlert is the id of the first alert of a file that can be approved.
 func firstAlert(t *testing.T, path string) string {
 	t.Helper()
