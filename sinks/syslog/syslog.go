@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/weir-ics/weir/detect"
@@ -106,8 +107,29 @@ type Sink struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   chan struct{}
-	conn   net.Conn // of the sender only
+
+	// The rest is of the sender only. doubt tells that nothing went well over UDP
+	// since the last refusal; last is what was sent last over it, at lastAt.
+	conn   net.Conn
+	doubt  bool
+	last   []byte
+	lastAt time.Time
+	// said tells that the log knows of the problem, saidAt when it was told of one.
+	said   bool
+	saidAt time.Time
 }
+
+// A datagram is taken for delivered if no refusal (ICMP port unreachable) comes back
+// within settle, or within doubted where the one before was refused. A refusal may
+// still be of one that was sent up to late before.
+const (
+	settle  = 2 * time.Millisecond
+	doubted = 200 * time.Millisecond
+	late    = 10 * time.Second
+)
+
+// sayEvery is how often, at most, the log is told of a collector that comes and goes.
+const sayEvery = time.Minute
 
 // maxTold is how many alerts are remembered, to know what is news.
 const maxTold = 100_000
@@ -151,7 +173,7 @@ func New(opt Options) (*Sink, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Sink{opt: opt, told: map[string]protocols.Severity{}, done: make(chan struct{}),
+	s := &Sink{opt: opt, told: map[string]protocols.Severity{}, doubt: true, done: make(chan struct{}),
 		report: sinks.Report{Sink: "syslog " + opt.Network + "://" + opt.Address}}
 	s.change.L = &s.mu
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -216,6 +238,7 @@ func (s *Sink) news(a *detect.Alert) bool {
 func (s *Sink) run() {
 	defer close(s.done)
 	defer s.hangUp()
+	s.lookUp()
 	pause := 100 * time.Millisecond
 	for {
 		m, ok := s.next()
@@ -227,22 +250,15 @@ func (s *Sink) run() {
 		s.busy = false
 		if err == nil {
 			pause = 100 * time.Millisecond
-			s.report.Written.Alerts++
-			if s.report.Problem != "" {
-				s.report.Problem = ""
-				s.opt.Log.Info("the syslog collector takes messages again", "collector", s.report.Sink)
-			}
+			s.works()
 		} else {
-			// First in the queue again, if there is still room.
-			if len(s.queue) < s.opt.Queue {
-				s.queue = append([][]byte{m}, s.queue...)
-			} else {
-				s.report.Lost.Alerts++
+			s.putBack(m)
+			if s.last != nil { // not delivered either
+				s.report.Written.Alerts--
+				s.putBack(s.last)
+				s.last = nil
 			}
-			if s.report.Problem == "" {
-				s.report.Problem = fmt.Sprintf("it cannot be reached: %v: check that the collector runs and that the address is right", err)
-				s.opt.Log.Error("send alerts to "+s.report.Sink+": "+s.report.Problem, "kept in memory", s.opt.Queue)
-			}
+			s.fails(err)
 		}
 		closed := s.closed
 		s.change.Broadcast()
@@ -259,6 +275,49 @@ func (s *Sink) run() {
 			}
 			pause = min(2*pause, s.opt.MaxBackoff)
 		}
+	}
+}
+
+// lookUp says at once if the collector has a name that nobody knows: the first alert may
+// be weeks away.
+func (s *Sink) lookUp() {
+	host, _, err := net.SplitHostPort(s.opt.Address)
+	if err != nil || net.ParseIP(host) != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, s.opt.Timeout)
+	defer cancel()
+	if _, err := net.DefaultResolver.LookupHost(ctx, host); err != nil && s.ctx.Err() == nil {
+		s.opt.Log.Warn("the syslog collector's name cannot be resolved; alerts wait in memory until it can", "collector", s.report.Sink, "error", err)
+	}
+}
+
+// putBack makes a message the first of the queue again, if there is still room.
+func (s *Sink) putBack(m []byte) {
+	if len(s.queue) < s.opt.Queue {
+		s.queue = append([][]byte{m}, s.queue...)
+	} else {
+		s.report.Lost.Alerts++
+	}
+}
+
+// works notes that a message was sent.
+func (s *Sink) works() {
+	s.report.Written.Alerts++
+	s.report.Problem = ""
+	if s.said {
+		s.said = false
+		s.opt.Log.Info("the syslog collector takes messages again", "collector", s.report.Sink, "lost", s.report.Lost.Alerts)
+	}
+}
+
+// fails notes that a message was not, and says so, but not each time of a collector
+// that comes and goes.
+func (s *Sink) fails(err error) {
+	s.report.Problem = fmt.Sprintf("it cannot be reached: %v: check that the collector runs and that the address is right", err)
+	if now := time.Now(); !s.said && now.Sub(s.saidAt) >= sayEvery {
+		s.said, s.saidAt = true, now
+		s.opt.Log.Error("send alerts to "+s.report.Sink+": "+s.report.Problem, "waiting", len(s.queue), "room", s.opt.Queue)
 	}
 }
 
@@ -293,17 +352,48 @@ func (s *Sink) send(m []byte) error {
 	}
 	_ = s.conn.SetWriteDeadline(time.Now().Add(s.opt.Timeout))
 	_, err := s.conn.Write(m)
+	if s.opt.Network == "udp" {
+		return s.settled(m, err)
+	}
 	if err != nil {
 		s.hangUp()
 	}
 	return err
 }
 
+// settled looks whether a datagram is refused; err is what came of sending it. It
+// leaves what was sent before as last if the refusal may be of that.
+func (s *Sink) settled(m []byte, err error) error {
+	if err == nil {
+		wait := settle
+		if s.doubt {
+			wait = doubted
+		}
+		if refused(s.conn, wait) {
+			err = syscall.ECONNREFUSED
+		}
+	}
+	now := time.Now()
+	if err == nil {
+		s.doubt, s.last, s.lastAt = false, m, now
+		return nil
+	}
+	if now.Sub(s.lastAt) > late || !errors.Is(err, syscall.ECONNREFUSED) {
+		s.last = nil
+	}
+	s.doubt = true
+	s.hangUp()
+	return err
+}
+
 // gone tells whether the other side has closed a connection: a collector never
 // sends anything, so there is only an end to be read. Without this, the first
 // message after a restart of the collector would vanish.
-func gone(c net.Conn) bool {
-	_ = c.SetReadDeadline(time.Now().Add(time.Millisecond))
+func gone(c net.Conn) bool { return refused(c, time.Millisecond) }
+
+// refused tells whether an end, or a refusal, is to be read within a time.
+func refused(c net.Conn, within time.Duration) bool {
+	_ = c.SetReadDeadline(time.Now().Add(within))
 	var b [1]byte
 	_, err := c.Read(b[:])
 	var timeout net.Error
@@ -350,12 +440,17 @@ func (s *Sink) Close(ctx context.Context) error {
 	s.report.Lost.Alerts += uint64(len(s.queue))
 	s.queue = nil
 	if n := s.report.Lost.Alerts; n > 0 {
-		return fmt.Errorf("send alerts to %s: %s; %d messages lost", s.report.Sink, s.report.Problem, n)
+		why := s.report.Problem
+		if why == "" {
+			why = "it could not be reached for a while"
+		}
+		return fmt.Errorf("send alerts to %s: %s; %d messages lost", s.report.Sink, why, n)
 	}
 	return nil
 }
 
-// Report says what was sent, in messages.
+// Report says what was sent, in messages. Over UDP that is what was not refused: what a
+// network loses on the way, or a host that is not there, is told by nobody.
 func (s *Sink) Report() sinks.Report {
 	s.mu.Lock()
 	defer s.mu.Unlock()

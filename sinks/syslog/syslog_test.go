@@ -6,11 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -219,4 +222,109 @@ func TestSettingsThatCannotWorkAreRefused(t *testing.T) {
 		t.Error(s.opt.Address)
 	}
 	must(t, s.Close(context.Background()))
+}
+
+// said is a log that may be read while it is written.
+type said struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (s *said) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// until waits for something that must come.
+func until(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !f(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("never: " + what)
+		}
+	}
+}
+
+func TestDatagramsThatNobodyTakesWaitAndAreSaidOnce(t *testing.T) {
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	must(t, err)
+	address := c.LocalAddr().String()
+	must(t, c.Close())
+	log := new(said)
+	s, err := New(Options{Address: address, MaxBackoff: time.Millisecond, Log: slog.New(slog.NewTextHandler(log, nil))})
+	must(t, err)
+	const n = 20
+	for i := range n {
+		must(t, s.Write(context.Background(), &detect.Output{Alerts: []detect.Alert{alert(i)}}))
+	}
+	until(t, "a refusal", func() bool { return s.Report().Problem != "" })
+	time.Sleep(300 * time.Millisecond) // many tries
+	if r := s.Report(); r.Written.Alerts != 0 || r.Lost.Alerts != 0 || r.Problem == "" {
+		t.Errorf("with nobody there, the report is %+v", r)
+	}
+	if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "room=10000") || strings.Contains(text, "waiting=10000") {
+		t.Errorf("it logged\n%s", text)
+	}
+	if c, err = net.ListenPacket("udp", address); err != nil {
+		t.Skip("another took the port: ", err)
+	}
+	defer c.Close()
+	b := make([]byte, 1<<16)
+	must(t, c.SetReadDeadline(time.Now().Add(time.Minute)))
+	for i := range n {
+		k, _, err := c.ReadFrom(b)
+		must(t, err)
+		if want := fmt.Sprintf(`id="a%d"`, i); !strings.Contains(string(b[:k]), want) {
+			t.Errorf("message %d is %s", i, b[:k])
+		}
+	}
+	must(t, s.Close(context.Background()))
+	if r := s.Report(); r.Written.Alerts != n || r.Lost.Alerts != 0 || r.Problem != "" {
+		t.Errorf("at the end the report is %+v", r)
+	}
+	if text := log.String(); strings.Count(text, "\n") != 2 || !strings.Contains(text, "takes messages again") {
+		t.Errorf("it logged\n%s", text)
+	}
+}
+
+func TestADatagramThatIsRefusedLateIsSentAgain(t *testing.T) {
+	s := &Sink{opt: Options{Network: "udp", Queue: 10, Log: slog.New(slog.DiscardHandler)}}
+	s.conn, _ = net.Pipe()
+	s.last, s.lastAt = []byte("first"), time.Now()
+	if err := s.settled([]byte("second"), syscall.ECONNREFUSED); err == nil || string(s.last) != "first" || !s.doubt {
+		t.Errorf("error %v, before it %q", err, s.last)
+	}
+	s.conn, _ = net.Pipe()
+	s.lastAt = time.Now().Add(-2 * late)
+	if err := s.settled([]byte("second"), syscall.ECONNREFUSED); err == nil || s.last != nil {
+		t.Errorf("error %v, and what was sent long before is sent again: %q", err, s.last)
+	}
+}
+
+func TestANameThatNobodyKnowsIsSaidAtTheStart(t *testing.T) {
+	log := new(said)
+	s, err := New(Options{Address: "collector.invalid", Timeout: 200 * time.Millisecond, Log: slog.New(slog.NewTextHandler(log, nil))})
+	must(t, err)
+	until(t, "a warning", func() bool { return strings.Contains(log.String(), "name cannot be resolved") })
+	must(t, s.Close(context.Background()))
+}
+
+func TestAnAddressThatCannotBeOneIsRefused(t *testing.T) {
+	for _, address := range []string{"siem:999999", "siem:port", ":514", "http://siem/"} {
+		if err := CheckAddress(address); err == nil {
+			t.Errorf("%q was taken", address)
+		}
+	}
+	for _, address := range []string{"siem", "siem:514", "10.0.0.1", "[fe80::1]:514", "::1"} {
+		if err := CheckAddress(address); err != nil {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
 }
