@@ -3,9 +3,7 @@ package detect
 import (
 	"fmt"
 	"net/netip"
-	"strings"
-
-	"github.com/weir-ics/weir/protocols"
+	"slices"
 )
 
 // The two things a person can decide of an alert.
@@ -17,12 +15,10 @@ const (
 // Decision is what a person decided of an alert: that what it is about is normal
 // (approve), or that it is not to be raised (mute).
 //
-// A mute keeps silent about exactly its kind and key. An approval is wider, so
-// that a new device is approved once and not alert by alert: it covers
-// everything new between the same two hosts (or about the same host, for an
-// alert about one), as long as it is no more dangerous than what was approved:
-// who approves a new reading does not approve a command. What is approved is
-// learned; what is muted is not.
+// A mute keeps silent about exactly its kind and key. An approval of something
+// new that one host sends another is wider, so that a new device is approved once
+// and not alert by alert: see [Decision.Covers]. What is approved is learned; what
+// is muted is not.
 type Decision struct {
 	// Action is Approve or Mute.
 	Action string `json:"action"`
@@ -30,7 +26,15 @@ type Decision struct {
 	// Key is every finding of the kind.
 	Kind string `json:"kind"`
 	Key  string `json:"key"`
-	// Changes tells that what was approved changes something in the plant.
+	// Effect is how far an approval goes ("read", "command", ...), Client and
+	// Server are who did it to whom, Port is the server's. They are set where an
+	// approval covers more than exactly its alert.
+	Effect string     `json:"effect,omitempty"`
+	Client netip.Addr `json:"client,omitzero"`
+	Server netip.Addr `json:"server,omitzero"`
+	Port   uint16     `json:"port,omitempty"`
+	// Changes is what decisions had before Effect: that what was approved changes
+	// something in the plant. It is read and never set.
 	Changes bool `json:"changes,omitempty"`
 	// By is who decided, Why the reason they gave, At when (by their clock).
 	By  string `json:"by"`
@@ -38,15 +42,23 @@ type Decision struct {
 	At  int64  `json:"at"`
 	// Until is when it expires, compared with packet time; 0 is never.
 	Until int64 `json:"until,omitempty"`
+	// Replaced is when a later decision took its place (by the clock of who made
+	// that); 0 if it holds. What was replaced is kept, so that one can see who
+	// decided what, and does nothing.
+	Replaced int64 `json:"replaced,omitempty"`
 }
 
 // Decide makes the decision about an alert.
 func Decide(action string, a *Alert, by, why string, at, until int64) Decision {
 	d := Decision{Action: action, By: by, Why: why, At: at, Until: until, Key: a.Key}
-	if a.Kind != nil {
-		d.Kind = a.Kind.Name
+	if a.Kind == nil {
+		return d
 	}
-	d.Changes = changesPlant(&a.Finding)
+	d.Kind = a.Kind.Name
+	if action == Approve && sentKinds[a.Kind] {
+		d.Effect = dangerOfFinding(&a.Finding).String()
+		d.Client, d.Server, d.Port = a.Client.Endpoint.IP, a.Server.Endpoint.IP, a.Server.Endpoint.Port
+	}
 	return d
 }
 
@@ -62,82 +74,60 @@ func (d *Decision) Check() error {
 	case d.Action == Approve && d.Key == "":
 		return fmt.Errorf("an approval needs the key of what is approved")
 	}
+	if _, ok := dangerByName(d.Effect); d.Effect != "" && !ok {
+		return fmt.Errorf("effect %q is not known", d.Effect)
+	}
 	return nil
 }
 
-// changing are the kinds of something new that can change the plant.
-var changing = map[*Kind]bool{KindCommandNew: true, KindConfigureNew: true, KindProgramAccess: true, KindRestartCommand: true,
-	KindTimeSet: true, KindFileTransfer: true, KindBroadcast: true}
-
-// novelty are the kinds that an approval covers.
-var novelty = map[*Kind]bool{KindAssetNew: true, KindMACChanged: true, KindLinkNew: true, KindRoleNew: true, KindConnectionNew: true,
-	KindUnitNew: true, KindFunctionNew: true, KindCommandNew: true, KindAddressNew: true, KindPointNew: true, KindConfigureNew: true,
-	KindProgramAccess: true, KindRestartCommand: true, KindTimeSet: true, KindFileTransfer: true, KindBroadcast: true, KindExceptionNew: true,
-	KindIINNew: true, KindUnsolicitedNew: true, KindARPConflict: true, KindTTLChanged: true, KindDeviceRestarted: true}
-
-// changesPlant tells whether what a finding is about changes something.
-func changesPlant(f *Finding) bool {
-	if changing[f.Kind] {
-		return true
+// CheckNew tells in addition what is wrong with a decision that is made now:
+// what happened, a scan or a flood, is nothing that becomes normal for ever.
+func (d *Decision) CheckNew() error {
+	if err := d.Check(); err != nil {
+		return err
 	}
-	return contains(f.Techniques, "T0855") || contains(f.Techniques, "T0836")
+	if k := kindByName(d.Kind); d.Action == Approve && d.Until == 0 && !sentKinds[k] && !stateKinds[k] {
+		return fmt.Errorf("%s is about something that happened, not about something new that can become normal: "+
+			"approve it for a time (--for 30d), which covers exactly this alert, or mute it", d.Kind)
+	}
+	return nil
 }
 
-func contains(all []string, s string) bool {
-	for _, x := range all {
-		if x == s {
-			return true
-		}
-	}
-	return false
+func (d *Decision) active(clock int64) bool {
+	return d.Replaced == 0 && (d.Until == 0 || clock < d.Until)
 }
 
-// subject is the one or two hosts that a key is about.
-func (d *Decision) subject() (a, b netip.Addr) {
-	text := d.Key
-	if i := strings.IndexAny(text, " /"); i >= 0 {
-		text = text[:i]
-	}
-	first, second, two := strings.Cut(text, ">")
-	a, _ = netip.ParseAddr(first)
-	if two {
-		if b2, err := netip.ParseAddr(second); err == nil {
-			return a, b2
-		}
-		// The key of a connection ends in a port.
-		if i := strings.LastIndexByte(second, ':'); i >= 0 {
-			b, _ = netip.ParseAddr(second[:i])
+// decide adds a decision to all, and marks what it takes the place of: what was
+// decided of the same alert and goes no further. It returns how many it replaced.
+func decide(all []Decision, d Decision) (now []Decision, replaced int) {
+	for i := range all {
+		if old := &all[i]; old.Replaced == 0 && d.includes(old) {
+			old.Replaced = d.At
+			replaced++
 		}
 	}
-	return a, b
+	return append(all, d), replaced
 }
 
-func (d *Decision) active(clock int64) bool { return d.Until == 0 || clock < d.Until }
-
-// covers tells whether the decision is about the finding.
-func (d *Decision) covers(f *Finding, clock int64) bool {
-	if !d.active(clock) {
+func (d *Decision) includes(old *Decision) bool {
+	if d.Action != old.Action || d.Kind != old.Kind || d.Key != old.Key {
 		return false
 	}
-	if f.Kind.Name == d.Kind && (f.Key == d.Key || d.Key == "" && d.Action == Mute) {
+	far, was := d.effect(), old.effect()
+	if was == toDoUnknown && far == was {
 		return true
 	}
-	if d.Action != Approve || !novelty[f.Kind] || changesPlant(f) && !d.Changes {
-		return false
-	}
-	a, b := d.subject()
-	client, server := f.Client.Endpoint.IP, f.Server.Endpoint.IP
-	if b.IsValid() {
-		return client == a && server == b
-	}
-	return a.IsValid() && (client == a || server == a)
+	return was.within(far) && (!was.changes() || old.Effect == "" || d.Client == old.Client && d.Server == old.Server)
 }
 
-// admission is what an approval lets a shard learn.
-type admission struct {
-	a, b    netip.Addr
-	changes bool
-	until   int64
+// Decide adds a decision, and returns how many it takes the place of. They are
+// kept, and do nothing any more.
+func (b *Baseline) Decide(d Decision) (replaced int, err error) {
+	if err := d.CheckNew(); err != nil {
+		return 0, err
+	}
+	b.Decisions, replaced = decide(b.Decisions, d)
+	return replaced, nil
 }
 
 // Decide adds a decision. It takes effect from the next message on, so it must
@@ -146,40 +136,24 @@ func (s *Site) Decide(d Decision) error {
 	if err := d.Check(); err != nil {
 		return fmt.Errorf("decide: %w", err)
 	}
-	s.manager.decisions = append(s.manager.decisions, d)
+	decisions, _ := decide(s.Decisions(), d)
+	s.manager.rule(decisions)
 	for _, sh := range s.shards {
-		sh.admit(d)
+		sh.admissions = admissions(decisions)
 	}
 	return nil
 }
 
 // Decisions returns all decisions, in the order they were made.
-func (s *Site) Decisions() []Decision { return append([]Decision(nil), s.manager.decisions...) }
+func (s *Site) Decisions() []Decision { return slices.Clone(s.manager.decisions) }
 
-func (s *Shard) admit(d Decision) {
-	if d.Action != Approve {
-		return
-	}
-	a, b := d.subject()
-	if !a.IsValid() {
-		return
-	}
-	s.admissions = append(s.admissions, admission{a, b, d.Changes, d.Until})
-}
-
-func (x admission) about(client, server netip.Addr) bool {
-	if x.b.IsValid() {
-		return client == x.a && server == x.b
-	}
-	return client == x.a || server == x.a
-}
-
-// admitted tells whether something new in a message was approved.
-func (s *Shard) admitted(e *protocols.Event) bool {
-	for _, x := range s.admissions {
-		if x.about(e.Client().IP, e.Server().IP) && (x.changes || !e.Effect.Changes()) && (x.until == 0 || e.Clock < x.until) {
-			return true
+// bothDecisions are those of two baselines, what both hold once.
+func bothDecisions(a, b []Decision) []Decision {
+	out := slices.Clone(a)
+	for _, d := range b {
+		if !slices.Contains(out, d) {
+			out = append(out, d)
 		}
 	}
-	return false
+	return out
 }

@@ -60,6 +60,7 @@ type manager struct {
 	lives     map[lifeKey]*life
 	out       []Alert
 	decisions []Decision
+	rulings   []ruling // of those that hold
 	stats     AlertStats
 	inc       incidents
 	// name fills in the names of a finding that becomes an alert.
@@ -94,8 +95,8 @@ var conditions = map[*Kind]bool{KindPollStopped: true, KindDeviceSilent: true, K
 func (m *manager) take(f *Finding, clock int64) {
 	m.expire(clock)
 	m.stats.Findings++
-	for i := range m.decisions {
-		if m.decisions[i].covers(f, clock) {
+	for i := range m.rulings {
+		if m.rulings[i].covers(f, clock) {
 			m.stats.Muted++
 			return
 		}

@@ -3,6 +3,7 @@ package detect
 import (
 	"encoding/json"
 	"math"
+	"slices"
 
 	"github.com/weir-ics/weir/detect/interval"
 )
@@ -44,7 +45,7 @@ func Merge(a, b *Baseline, mergeSection func(name string, a, b json.RawMessage) 
 		kept = append(kept, c)
 	}
 	out.Connections = kept
-	out.Decisions = append(append([]Decision(nil), a.Decisions...), b.Decisions...)
+	out.Decisions = bothDecisions(a.Decisions, b.Decisions)
 	for _, name := range append(sortedKeys(a.Sections), sortedKeys(b.Sections)...) {
 		if _, done := out.Sections[name]; done {
 			continue
@@ -184,7 +185,7 @@ func mergeHosts(a, b []HostBaseline) []HostBaseline {
 		x := &out[i]
 		x.First = min(x.First, h.First)
 		for k, m := range h.MACs {
-			if !contains(x.MACs, m) {
+			if !slices.Contains(x.MACs, m) {
 				x.MACs = append(x.MACs, m)
 				if k < len(h.VLANs) {
 					x.VLANs = append(x.VLANs, h.VLANs[k])

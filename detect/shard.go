@@ -69,7 +69,7 @@ type Shard struct {
 	frozen   bool
 	// noLinks and noConnections are set while the site has no room for more.
 	noLinks, noConnections bool
-	admissions             []admission
+	admissions             []scope // what approvals let it learn
 	// summaries of the links learned, for the site to take when watching begins.
 	summaries []summary
 	timers    timers
@@ -130,9 +130,7 @@ func NewShards(n int, settings Settings, schedule *Schedule, baseline *Baseline)
 		s := &Shard{settings: settings, schedule: schedule, normal: normal, links: map[linkKey]*link{}, conns: map[connKey]*connection{},
 			ports: map[pairKey]uint16{}, gaps: map[pairKey]int64{}, gapsKept: leastGaps}
 		if baseline != nil {
-			for _, d := range baseline.Decisions {
-				s.admit(d)
-			}
+			s.admissions = admissions(baseline.Decisions)
 		}
 		shards[i] = s
 	}
@@ -180,6 +178,10 @@ func (s *Shard) Observe(e *protocols.Event) {
 	}
 	l := s.link(e, watching)
 	if l == nil {
+		return
+	}
+	if s.goesBeyond(l, e) {
+		s.stranger(e, l.key)
 		return
 	}
 	l.messages++

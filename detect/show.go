@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -120,7 +121,10 @@ func (d Decision) String() string {
 	if d.Why != "" {
 		s += ": " + d.Why
 	}
-	return s
+	if d.Replaced != 0 {
+		return s + " (replaced at " + date(d.Replaced) + ")"
+	}
+	return s + "; covers " + d.Covers()
 }
 
 func words(before string, all ...string) string {
@@ -354,7 +358,7 @@ func diffHosts(say func(string, ...any), a, b *Baseline) {
 			continue
 		}
 		for _, m := range h.MACs {
-			if !contains(old.MACs, m) {
+			if !slices.Contains(old.MACs, m) {
 				say("%s: another network card, %s", h.IP, m)
 			}
 		}

@@ -123,7 +123,7 @@ func NewSite(settings Settings, schedule *Schedule, baseline *Baseline, shards [
 			s.normal = shards[0].normal.list
 		}
 		s.know(baseline)
-		s.manager.decisions = append(s.manager.decisions, baseline.Decisions...)
+		s.manager.rule(append([]Decision(nil), baseline.Decisions...))
 	}
 	return s
 }
@@ -409,13 +409,23 @@ func (s *Site) links(g *Gathered, dst []Link) []Link {
 	for i := range g.active {
 		s.acted(&g.active[i])
 	}
-	dst = append(dst, g.fresh...)
-	for _, st := range s.strangers {
-		if st.messages == st.told {
+	for i := range g.fresh {
+		r := &g.fresh[i]
+		if st := s.beyond(r); st != nil {
+			approved := *r
+			st.approved, st.joined = &approved, true
 			continue
 		}
-		s.acted(&activity{st.client.IP, st.server.IP, st.proto, st.key.unit, st.messages - st.told, st.last})
-		st.told = st.messages
+		dst = append(dst, *r)
+	}
+	for _, st := range s.strangers {
+		if st.messages == st.told && !st.joined {
+			continue
+		}
+		if st.messages != st.told {
+			s.acted(&activity{st.client.IP, st.server.IP, st.proto, st.key.unit, st.messages - st.told, st.last})
+		}
+		st.told, st.joined = st.messages, false
 		dst = append(dst, st.record())
 	}
 	sort.Slice(dst, func(i, j int) bool { return dst[i].compare(&dst[j]) < 0 })
@@ -476,6 +486,19 @@ func (l *link) record() Link {
 		r.Functions = append(r.Functions, LinkFunction{Function: f.function, Name: f.name, Effect: f.effect, Count: f.count})
 	}
 	return r
+}
+
+// beyond returns what was seen of a link beyond what was approved of it, nil if
+// nothing was.
+func (s *Site) beyond(l *Link) *strange {
+	if len(s.strangers) == 0 {
+		return nil
+	}
+	k := linkKey{client: l.Client.As16(), server: l.Server.As16(), unit: l.Unit, proto: uint16(l.Proto)}
+	if l.Proto == protocols.ProtoDNP3 {
+		k.unit, k.master = l.Outstation, l.Master
+	}
+	return s.strangers[k]
 }
 
 func (l *Link) units(k linkKey) {

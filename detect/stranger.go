@@ -27,18 +27,28 @@ type strange struct {
 	messages    uint64
 	told        uint64
 	functions   []LinkFunction
-	finding     *Finding // what its first message meant; it is own
-	own         Finding
-	uses        []use // most links have one or two
-	story       story
-	window      int64
-	inWindow    int
+	// approved is what was last told of the link as far as a person approved it,
+	// joined that this has to be told with what went beyond.
+	approved *Link
+	joined   bool
+	finding  *Finding // what its first message meant; it is own
+	own      Finding
+	uses     []use // most links have one or two
+	story    story
+	window   int64
+	inWindow int
 }
 
 func (st *strange) record() Link {
 	r := Link{Client: st.client.IP, Server: st.server.IP, Port: st.server.Port, Proto: st.proto, FirstSeen: st.first, LastSeen: st.last,
 		Messages: st.messages, Functions: append([]LinkFunction(nil), st.functions...), Unseen: 1}
 	r.units(st.key)
+	if known := st.approved; known != nil {
+		r.FirstSeen, r.LastSeen = min(r.FirstSeen, known.FirstSeen), max(r.LastSeen, known.LastSeen)
+		r.Messages += known.Messages
+		r.Functions = append(r.Functions, known.Functions...)
+		r.Known, r.Unseen = true, known.Unseen
+	}
 	return r
 }
 
@@ -157,6 +167,9 @@ func (s *Site) strangeRequest(st *strange, e *seen) {
 		f = u.finding
 	}
 	switch {
+	case st.finding == nil && s.manager.approved(e.client().IP, e.server().IP, e.clock) != nil:
+		f = s.strangeFunction(st, e)
+		st.finding = f
 	case st.finding == nil:
 		s.meetFinding(&st.own, e)
 		f = &st.own
@@ -401,9 +414,17 @@ func (s *Site) strangeFunction(st *strange, e *seen) *Finding {
 	case e.effect == protocols.Diagnose:
 		severity = protocols.Medium
 	}
+	if e.broadcast && s.manager.approved(e.client().IP, e.server().IP, e.clock) != nil {
+		kind, severity = KindBroadcast, max(severity, KindBroadcast.Severity)
+	}
 	f := strangeAbout(kind, severity, e)
 	f.Key += fmt.Sprintf("/function %d.%d", e.function, e.sub)
 	f.Techniques = s.techniquesOf(e.effect, kind)
+	if r := s.manager.approved(e.client().IP, e.server().IP, e.clock); r != nil {
+		covers := r.Covers()
+		f.Words = e.message().words(func(*Finding) string { return "It was never seen in the learning; approved is " + covers + "." })
+		return f
+	}
 	ago := e.clock - st.first
 	f.Words = e.message().words(func(*Finding) string {
 		return fmt.Sprintf("The link itself is new: it was first seen %s before, and not in the learning.", span(ago))

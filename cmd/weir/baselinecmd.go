@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/user"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,9 +26,19 @@ func newBaseline() *cobra.Command {
 		Short:   "Look at what was learned, compare and merge it, approve what is new",
 	}, newBaselineShow(), newBaselineDiff(), newBaselineMerge(),
 		newDecide(detect.Approve, "approve BASELINE ALERT...", "Say that what alerts are about is normal: it is learned and not alerted again",
-			`An approval covers everything new between the same two hosts, as long as it is
-no more dangerous than what was approved: who approves a new reading does not
-approve a command.`),
+			`An approval covers what the same client sends the same server, for a new host
+what it sends any host (or any host sends it), as long as it goes no further:
+who approves a reading approves neither a question for status nor a command.
+Who approves something that changes the plant or the device (a command, a
+configuration, the clock, files, a restart, a program) approves readings,
+questions and the same kind of change, between these two hosts only. A network
+card, a connection and what a device answers are covered by themselves.
+
+Some alerts are about what happened, not about something new: scans, floods,
+values, rules. They can be approved for a time only (--for), and exactly.
+
+What is approved is printed. To approve the same again replaces what was decided
+before, which stays in the baseline to be looked at (weir baseline show).`),
 		newDecide(detect.Mute, "mute BASELINE ALERT...", "Keep silent about alerts without learning what they are about",
 			`A mute keeps silent about exactly what the alert is about.`))
 }
@@ -163,19 +174,25 @@ when it is started again.`,
 			if err != nil {
 				return usage(fmt.Errorf("read %s: %w", alerts, err))
 			}
+			var said strings.Builder // what is written is told, not what could not be
 			now, until := time.Now(), int64(0)
 			if lasts > 0 {
 				until = now.Add(time.Duration(lasts)).UnixNano()
 			}
 			for i := range found {
 				d := detect.Decide(action, &found[i], by, why, now.UnixNano(), until)
-				if err := d.Check(); err != nil {
+				replaced, err := b.Decide(d)
+				if err != nil {
 					return usage(fmt.Errorf("%s alert %s: %w", action, found[i].ID, err))
 				}
-				b.Decisions = append(b.Decisions, d)
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", action, found[i].Title)
+				sayDecision(&said, found[i].Title, &d, replaced)
 			}
-			return partial(saveBaseline(args[0], b))
+			if err := saveBaseline(args[0], b); err != nil {
+				return partial(err)
+			}
+			said.WriteString("It takes effect when the sensor is started again.\n")
+			_, err = io.WriteString(cmd.OutOrStdout(), said.String())
+			return partial(err)
 		},
 	}
 	f := cmd.Flags()
@@ -184,6 +201,24 @@ when it is started again.`,
 	f.StringVar(&by, "by", userName(), "who decides")
 	f.Var(&lasts, "for", "how long it holds (default: for ever)")
 	return cmd
+}
+
+// sayDecision says what was decided, and what it covers.
+func sayDecision(out *strings.Builder, title string, d *detect.Decision, replaced int) {
+	fmt.Fprintf(out, "%s: %s\n  covers %s\n", d.Action, title, d.Covers())
+	until := "for ever"
+	if d.Until != 0 {
+		until = "until " + time.Unix(0, d.Until).UTC().Format("2006-01-02 15:04 MST")
+	}
+	fmt.Fprintf(out, "  holds %s", until)
+	switch replaced {
+	case 0:
+	case 1:
+		out.WriteString(", in place of an earlier decision")
+	default:
+		fmt.Fprintf(out, ", in place of %d earlier decisions", replaced)
+	}
+	out.WriteByte('\n')
 }
 
 func userName() string {

@@ -54,6 +54,9 @@ higher where an unknown host commands. Repeats never become new alerts: one aler
 cleared when it was not seen for a week; one about a condition (a poll that stopped, a silent device, a flood) when the
 condition ended and did not come back for five minutes. Techniques are those of MITRE ATT&CK for ICS.
 
+What is normal after all can be approved. How far an approval goes depends on what was approved: see
+[operating.md](operating.md#when-an-alert-comes).
+
 `
 
 // Markdown returns docs/alerts.md.

@@ -125,6 +125,10 @@ func FunctionName(code uint8) string {
 	return reservedFunction
 }
 
+// FunctionEffect returns what an application function does to the plant or the
+// device, EffectNone for codes that the standard reserves.
+func FunctionEffect(code uint8) protocols.Effect { return functions[code].effect }
+
 // isResponse tells whether a code is one that outstations send with internal
 // indications: 129 and up.
 func isResponse(code uint8) bool { return code >= FunctionResponse }
