@@ -28,17 +28,21 @@ const worthSharing = 1 << 14
 // a row depends on no other relation, so that several processors may find it at once;
 // it is judged afterwards, one relation after the other.
 func (e *Engine) stepRelations(t *ticker) {
-	workers := e.settings.Workers
-	if t.board.weights < worthSharing {
-		workers = 1
-	}
-	t.shares.do(workers, len(t.relations), func(i int) {
-		r := t.relations[i]
-		r.verdict = verdict{judged: r.step(t)}
-		if r.judged {
-			r.weigh()
+	if e.settings.Workers == 1 || t.board.weights < worthSharing {
+		for _, r := range t.relations {
+			r.take(t)
 		}
-	})
+		return
+	}
+	t.shares.do(e.settings.Workers, len(t.relations), func(i int) { t.relations[i].take(t) })
+}
+
+// take takes a row of t into r, and finds the verdict on it.
+func (r *relation) take(t *ticker) {
+	r.verdict = verdict{judged: r.step(t)}
+	if r.judged {
+		r.weigh()
+	}
 }
 
 // weigh finds the verdict on a row that r has taken in.

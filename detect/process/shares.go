@@ -26,12 +26,6 @@ const patience = 1 << 16
 // all calls have. What f does for one number must not depend on another.
 func (s *shares) do(workers, n int, f func(i int)) {
 	workers = min(workers, n)
-	if workers <= 1 {
-		for i := range n {
-			f(i)
-		}
-		return
-	}
 	if len(*s) != workers {
 		*s = make(shares, workers)
 	}
