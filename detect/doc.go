@@ -31,7 +31,10 @@
 // compared and merged, and gives the same alerts as one kept in memory. How far
 // learning is, is said by the Good-Turing estimate of the unseen; where it is
 // high, what is new is judged more mildly, and the alert says so. What was
-// alerted is never learned, unless a person approves it (see [Decision]).
+// alerted is never learned, unless a person approves it. An approval ([Decision])
+// holds how far it goes (danger.go ranks what protocols say of their functions)
+// and between whom (scope.go); a link that was approved learns that, and the rest
+// is judged as on an unknown link.
 //
 // # The false-alarm budget
 //

@@ -32,7 +32,7 @@ var (
 		Name: "value.state", Severity: protocols.Medium,
 		Meaning:    "A point that knows only a few values (a status, a mode, a setpoint) has one that it never had, or one that never changed has changed.",
 		Decision:   "No statistic: the set of values is learned. How surprising a new one is follows from the Good-Turing estimate (Good 1953).",
-		Action:     "Ask what was switched, by whom and why; approve the state if it is wanted.",
+		Action:     "Ask what was switched, by whom and why; if the state is wanted, approve it for a time, and learn anew.",
 		Techniques: []string{"T0855", "T0858", "T0831"},
 	}
 	KindTransition = &detect.Kind{
