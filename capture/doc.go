@@ -62,6 +62,8 @@
 //	outgoing                   what this host sent, left out of a live capture: not in packets
 //	filtered                   what the filter of a live capture left out: not in packets
 //	time.backwards             packets earlier than one before them
+//	time.ahead                 packets whose time is far ahead of all around them, and not believed
+//	time.jumped                how often the capturing host's clock was set forward, by more than a year
 //
 //	class.tcp, .udp, .icmp, .arp                               decoded
 //	class.not-ip, .ip-other                                    not ours

@@ -47,6 +47,7 @@ func (e *Engine) Stats() Stats {
 	sum.InterfaceDropped = e.source.InterfaceDropped
 	sum.Outgoing = e.source.Outgoing
 	sum.Filtered = e.source.Filtered
+	sum.TimeJumped = e.source.TimeJumped
 	return sum
 }
 

@@ -32,10 +32,13 @@ type Files struct {
 	ready bool
 	frame uint64
 	clock int64
+	from  uint16 // interface of the last packet
+	ahead readAhead
+	jumps []ClockJump // since the last batch
 
 	size, read atomic.Int64
 
-	kernelDropped, interfaceDropped atomic.Uint64
+	kernelDropped, interfaceDropped, jumped atomic.Uint64
 
 	mu         sync.Mutex // guards what follows
 	errs       []*ReadError
@@ -59,7 +62,7 @@ type file struct {
 // gzip or zstd, whatever their names; "-" is the standard input. It always
 // succeeds; what is wrong with a file is found when it is read.
 func Open(paths []string, opts FileOptions) *Files {
-	s := &Files{opts: opts, pool: newBlockPool(), known: map[Interface]uint16{}}
+	s := &Files{opts: opts, pool: newBlockPool(), clock: noClock, known: map[Interface]uint16{}}
 	s.stdin.from = opts.Stdin
 	if s.stdin.from == nil {
 		s.stdin.from = os.Stdin
@@ -95,7 +98,7 @@ func (s *Files) Interfaces() []Interface {
 
 // Counters returns the drops that the files tell of.
 func (s *Files) Counters() SourceCounters {
-	return SourceCounters{KernelDropped: s.kernelDropped.Load(), InterfaceDropped: s.interfaceDropped.Load()}
+	return SourceCounters{KernelDropped: s.kernelDropped.Load(), InterfaceDropped: s.interfaceDropped.Load(), TimeJumped: s.jumped.Load()}
 }
 
 func (s *Files) addInterface(i Interface) uint16 {
@@ -127,6 +130,7 @@ func (s *Files) report(e *ReadError) {
 
 // Close closes the files.
 func (s *Files) Close() {
+	s.ahead.drop()
 	for _, f := range s.order {
 		f.close()
 	}
@@ -190,7 +194,6 @@ func isRegular(path string) bool {
 // Read gives the next packets.
 func (s *Files) Read(ctx context.Context, b *Batch) error {
 	b.reset()
-	b.Clock = s.clock
 	s.stdin.cancelled = ctx.Done()
 	if !s.ready {
 		s.prepare()
@@ -198,7 +201,37 @@ func (s *Files) Read(ctx context.Context, b *Batch) error {
 	if ctx.Err() != nil {
 		return io.EOF
 	}
-	for len(s.order) > 0 && len(b.Packets) < BatchSize {
+	for len(b.Packets) < BatchSize {
+		if s.ahead.n > 0 {
+			s.number(s.ahead.take(b))
+			continue
+		}
+		if len(s.order) == 1 && s.order[0].in != nil && !s.order[0].waiting {
+			s.readOn(b, s.order[0])
+			continue
+		}
+		p := b.add()
+		k := s.pull(p)
+		if k == nil {
+			b.Packets = b.Packets[:len(b.Packets)-1]
+			break
+		}
+		b.hold(k)
+		s.number(p)
+	}
+	if len(b.Packets) == 0 {
+		return io.EOF
+	}
+	b.Clock = s.clock
+	b.Jumps = append(b.Jumps, s.jumps...)
+	s.jumps = s.jumps[:0]
+	return nil
+}
+
+// pull gives the next packet of all files, and the block that it aliases; nil if there
+// is none.
+func (s *Files) pull(p *Packet) *block {
+	for len(s.order) > 0 {
 		f := s.order[0]
 		if f.in == nil { // its turn has come
 			if ok, err := f.open(s, false); !ok {
@@ -211,15 +244,8 @@ func (s *Files) Read(ctx context.Context, b *Batch) error {
 		}
 		if f.waiting {
 			f.waiting = false
-			b.hold(f.in.blk)
-			p := b.add()
 			*p = f.head
-			s.number(p)
-			continue
-		}
-		if len(s.order) == 1 {
-			s.readOn(b, f)
-			continue
+			return f.in.blk
 		}
 		ok, err := f.format.next(f.in, &f.head)
 		if !ok {
@@ -229,14 +255,11 @@ func (s *Files) Read(ctx context.Context, b *Batch) error {
 		f.waiting, f.first = true, f.head.Time
 		s.order.down()
 	}
-	if len(b.Packets) == 0 {
-		return io.EOF
-	}
-	b.Clock = s.clock
 	return nil
 }
 
-// readOn fills the batch in place from the only file that is left.
+// readOn fills the batch in place from the only file that is left, until something was
+// read ahead of it.
 func (s *Files) readOn(b *Batch, f *file) {
 	for len(b.Packets) < BatchSize {
 		if b.passed && len(b.Packets)%group == 0 {
@@ -250,18 +273,27 @@ func (s *Files) readOn(b *Batch, f *file) {
 			return
 		}
 		b.hold(f.in.blk)
-		s.number(p)
+		if s.number(p) {
+			return
+		}
 	}
 }
 
-// number gives a packet its place in the input.
-func (s *Files) number(p *Packet) {
+// number gives a packet its place in the input. It tells whether its time is so far
+// ahead that packets after it were read.
+func (s *Files) number(p *Packet) (jump bool) {
 	s.frame++
 	p.Frame = s.frame
-	if p.Time > s.clock || s.frame == 1 {
-		s.clock = p.Time
+	if p.Time > s.clock {
+		if jump = p.Time-farAhead > s.clock; jump {
+			s.jump(p)
+		} else {
+			s.clock = p.Time
+		}
 	}
 	p.Clock = s.clock
+	s.from = p.Interface
+	return jump
 }
 
 // drop takes the file at the top out.

@@ -18,7 +18,8 @@ type Endpoint struct {
 // Stamp is when and where in the input something was seen.
 type Stamp struct {
 	// Time is the capture time, Clock the watermark (the largest capture time
-	// so far), in nanoseconds since the Unix epoch.
+	// so far), in nanoseconds since the Unix epoch. Time is Clock where the capture
+	// time was not believed ([Stats.TimeAhead]).
 	Time, Clock int64
 	// Frame is the 1-based number of the packet in the whole input.
 	Frame uint64

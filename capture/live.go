@@ -75,6 +75,32 @@ type Live struct {
 	ended      bool
 	nap        *time.Timer
 	pressure   pressure
+	// now reads the clocks, as they were read last.
+	now  func() reading
+	read reading
+}
+
+// reading is what the clocks of this host say: the time of day, in nanoseconds since
+// the Unix epoch, which packets are stamped with and which can be set; and for how long
+// the source has been open, which cannot.
+type reading struct {
+	day     int64
+	elapsed time.Duration
+}
+
+// ClockSet is the error of a source that ends because the clock of this host was set:
+// what comes after is not to be judged by what came before.
+type ClockSet struct {
+	// By is how far it was set forward, negative for back.
+	By time.Duration
+}
+
+// Error says it in one line.
+func (e *ClockSet) Error() string {
+	if e.By < 0 {
+		return fmt.Sprintf("capture: the system clock was set back by %s; begin again", (-e.By).Round(time.Second))
+	}
+	return fmt.Sprintf("capture: the system clock was set forward by %s; begin again", e.By.Round(time.Second))
 }
 
 // liveInterface is an interface that is listened on.
@@ -122,6 +148,11 @@ func OpenLive(opts LiveOptions) (*Live, error) {
 		return nil, errors.New("capture: no interface is named; there are " + interfaceNames())
 	}
 	s := &Live{opts: opts, opened: time.Now(), nap: time.NewTimer(0)}
+	s.now = func() reading {
+		now := time.Now()
+		return reading{now.UnixNano(), now.Sub(s.opened)}
+	}
+	s.read = s.now()
 	for i, name := range opts.Interfaces {
 		for _, before := range opts.Interfaces[:i] {
 			if name == before {
@@ -243,9 +274,24 @@ func (s *Live) over(since time.Duration) bool {
 	return int64(since) > s.lag() && (since > maxOwed || !s.owed())
 }
 
-// maxStepBack is how far the system clock may go back. The watermark does not,
-// so that time-outs wait until the time is what it was.
-const maxStepBack = time.Hour
+// maxStep is how far the system clock may be set. The watermark does not go back, so that
+// time-outs wait until the time is what it was; forward, they come early.
+const maxStep = time.Minute
+
+// clocks reads the clocks. It fails if the time of day was set since they were last
+// read, or is far from that of packets.
+func (s *Live) clocks() error {
+	now := s.now()
+	by := time.Duration(now.day-s.read.day) - (now.elapsed - s.read.elapsed)
+	s.read = now
+	if by > maxStep {
+		return &ClockSet{by}
+	}
+	if back := time.Duration(s.clock - now.day); back > maxStep {
+		return &ClockSet{-back}
+	}
+	return nil
+}
 
 // napTime is how long Read sleeps where no ring has a block for it. It does not
 // wait to be woken, because the kernel would do so for every block, and at once
@@ -271,9 +317,8 @@ func (s *Live) Read(ctx context.Context, b *Batch) error {
 	start := time.Now()
 	for {
 		moment := time.Now()
-		now := moment.UnixNano()
-		if s.clock-now > int64(maxStepBack) {
-			return fmt.Errorf("capture: the system clock went back by %s; begin again", time.Duration(s.clock-now).Round(time.Second))
+		if err := s.clocks(); err != nil {
+			return s.set(b, err)
 		}
 		if s.stopped.IsZero() && ctx.Err() != nil {
 			s.stopped = moment
@@ -281,11 +326,15 @@ func (s *Live) Read(ctx context.Context, b *Batch) error {
 				r.stop()
 			}
 		}
-		silence := now - s.lag()
+		silence := s.read.day - s.lag()
 		if !s.stopped.IsZero() && s.over(moment.Sub(s.stopped)) {
 			silence = never
 		}
 		full := s.merge(b, silence)
+		// Packets may have been stamped since the clocks were read.
+		if err := s.clocks(); err != nil {
+			return s.set(b, err)
+		}
 		drained := !full && s.drained()
 		s.ended = drained && silence == never
 		switch {
@@ -314,6 +363,13 @@ func (s *Live) Read(ctx context.Context, b *Batch) error {
 		case <-s.nap.C:
 		}
 	}
+}
+
+// set ends a batch in which the clock was set. Its packets, of a moment, are from before
+// and after, and let go.
+func (s *Live) set(b *Batch, err error) error {
+	b.reset()
+	return err
 }
 
 // drained tells that nothing is at hand.

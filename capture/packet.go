@@ -35,7 +35,7 @@ type Packet struct {
 	// It is valid until the batch is read into again.
 	Data []byte
 	// Time is the capture time and Clock the watermark (the largest capture
-	// time so far), in nanoseconds since the Unix epoch.
+	// time so far that is believed), in nanoseconds since the Unix epoch.
 	Time, Clock int64
 	// Frame is the 1-based number of the packet in the whole input.
 	Frame uint64
@@ -69,6 +69,8 @@ type Batch struct {
 	// soon have to drop packets: whatever can be done without should be, to keep
 	// the rest. Capture files never are.
 	Pressed bool
+	// Jumps are where the clock of the host that captured was set forward.
+	Jumps []ClockJump
 
 	// shares are the indexes of each lane's packets.
 	shares [][]uint16
@@ -87,6 +89,7 @@ func (b *Batch) reset() {
 	b.blocks = b.blocks[:0]
 	b.Packets = b.Packets[:0]
 	b.Pressed = false
+	b.Jumps = b.Jumps[:0]
 }
 
 // add makes room for a packet, whose fields are whatever they were.
@@ -167,6 +170,9 @@ type SourceCounters struct {
 	Outgoing uint64
 	// Filtered is how many packets the filter of a live source left out.
 	Filtered uint64
+	// TimeJumped is how often the clock of the host that captured was set forward
+	// within a file.
+	TimeJumped uint64
 }
 
 // block is a piece of an input that packets alias. It returns to its pool, or to

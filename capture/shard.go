@@ -47,6 +47,8 @@ func (s *shard) packet(p *Packet) {
 	st.Bytes += uint64(p.Wire)
 	if p.Time < p.Clock {
 		st.TimeBackwards++
+	} else if p.Time > p.Clock {
+		st.TimeAhead++
 	}
 	g := &s.g
 	var v verdict
@@ -123,7 +125,10 @@ func (s *shard) class(v verdict, ok *uint64) {
 	}
 }
 
-func stampOf(p *Packet) Stamp { return Stamp{Time: p.Time, Clock: p.Clock, Frame: p.Frame} }
+// stampOf is when a packet came. A time that is not believed is nobody's.
+func stampOf(p *Packet) Stamp {
+	return Stamp{Time: min(p.Time, p.Clock), Clock: p.Clock, Frame: p.Frame}
+}
 
 // tell gives a notice to the handler.
 func (s *shard) tell(kind NoticeKind, at Stamp, c *conn, src, dst *Endpoint) {

@@ -29,6 +29,11 @@ type Stats struct {
 	Outgoing, Filtered uint64
 	// TimeBackwards is packets whose time is before that of an earlier packet.
 	TimeBackwards uint64
+	// TimeAhead is packets whose time is so far ahead of those around them that it is
+	// not believed: it does not move the watermark, and what they bring has its time.
+	// TimeJumped is how often the clock of the host that captured was set forward, by
+	// more than a year.
+	TimeAhead, TimeJumped uint64
 
 	// TCP, UDP, ICMP and ARP are packets decoded as such.
 	TCP, UDP, ICMP, ARP uint64
@@ -146,6 +151,8 @@ var statNames = [...]struct {
 	{"outgoing", func(s *Stats) *uint64 { return &s.Outgoing }},
 	{"filtered", func(s *Stats) *uint64 { return &s.Filtered }},
 	{"time.backwards", func(s *Stats) *uint64 { return &s.TimeBackwards }},
+	{"time.ahead", func(s *Stats) *uint64 { return &s.TimeAhead }},
+	{"time.jumped", func(s *Stats) *uint64 { return &s.TimeJumped }},
 	{"class.tcp", func(s *Stats) *uint64 { return &s.TCP }},
 	{"class.udp", func(s *Stats) *uint64 { return &s.UDP }},
 	{"class.icmp", func(s *Stats) *uint64 { return &s.ICMP }},

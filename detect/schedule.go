@@ -8,13 +8,15 @@ import (
 
 // Schedule says from when on all shards and the site watch instead of learn. It
 // is one for all of them, so that the switch comes at the same packet time for
-// any number of workers. Begin must be called before a shard sees an event; the
-// schedule does not change after that.
+// any number of workers. Begin must be called before a shard sees an event; after
+// that only a jump of the clock changes it.
 type Schedule struct {
 	learn time.Duration
 	begun bool
 	// from is read beside Begin, for what comes before the first packet.
 	from atomic.Int64
+	// jumped is what of the time up to from did not pass.
+	jumped atomic.Int64
 }
 
 const never = math.MaxInt64
@@ -48,6 +50,22 @@ func (s *Schedule) Begin(clock int64) {
 	s.from.Store(clock + int64(s.learn))
 }
 
+// Jump tells that the clock was set forward by so many nanoseconds where it was at:
+// what lies between did not pass, so it is not a part of the duration. It may be called
+// while shards are busy, because it only moves an end that none has come to.
+func (s *Schedule) Jump(at, by int64) {
+	from := s.from.Load()
+	if s.learn == 0 || from == never || at >= from {
+		return
+	}
+	by = min(by, never-1-from)
+	s.jumped.Add(by)
+	s.from.Store(from + by)
+}
+
+// Jumped is how much [Schedule.Jump] took out of the duration, in nanoseconds.
+func (s *Schedule) Jumped() int64 { return s.jumped.Load() }
+
 // WatchFrom is the clock from which on is watched; the largest int64 if never.
 func (s *Schedule) WatchFrom() int64 { return s.from.Load() }
 
@@ -58,6 +76,6 @@ func (s *Schedule) watching(clock int64) bool { return clock >= s.from.Load() }
 // called between steps; whoever calls it keeps the clock, so that the same can
 // be done again in a replay.
 func (s *Schedule) WatchAt(clock int64) {
-	s.begun = true
+	s.begun, s.learn = true, 0
 	s.from.Store(clock)
 }

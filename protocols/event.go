@@ -16,7 +16,8 @@ type Event struct {
 	// Time is the capture time of the packet that completed the message, in
 	// nanoseconds since the Unix epoch.
 	Time int64
-	// Clock is the watermark: the largest capture time seen up to this packet.
+	// Clock is the watermark: the largest capture time seen up to this packet, of
+	// those that are believed.
 	// It never goes backwards; timers run on it, never on Time.
 	Clock int64
 	// Frame is the 1-based number, in the whole input, of the packet that

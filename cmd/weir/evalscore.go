@@ -25,7 +25,7 @@ func (s *timedSource) Read(ctx context.Context, b *capture.Batch) error {
 	err := s.Source.Read(ctx, b)
 	for i := range b.Packets {
 		if p := &b.Packets[i]; p.Frame < uint64(len(s.times)) {
-			s.times[p.Frame] = p.Time
+			s.times[p.Frame] = min(p.Time, p.Clock) // as what it brings has it
 		}
 	}
 	return err

@@ -55,8 +55,10 @@ type pipeline struct {
 	saves bool
 	asked atomic.Bool
 
-	first, last int64        // packet times
-	began       atomic.Int64 // first, as soon as it is read
+	first, last int64             // packet times
+	began       atomic.Int64      // first, as soon as it is read
+	jumped      int64             // by how much the clock was set forward, once all is read
+	set         *capture.ClockSet // why it ended, nil if that was not the system clock
 	tags        *tags.List
 	settled     bool    // types are no longer inferred, and the process model watches
 	easing      bool    // values are left out
@@ -186,7 +188,11 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 	p.engine.Tap(func(b *capture.Batch) {
 		if len(b.Packets) > 0 {
 			schedule.Begin(b.Packets[0].Clock)
-			p.began.CompareAndSwap(0, b.Packets[0].Time)
+			p.began.CompareAndSwap(0, b.Packets[0].Clock)
+		}
+		for _, j := range b.Jumps {
+			schedule.Jump(j.At, j.By)
+			p.jumped += j.By
 		}
 	})
 	return p, nil
@@ -270,14 +276,14 @@ func (l *lane) Ease(on bool) { l.easing = on }
 
 func (l *lane) report(f detect.Finding) { l.shard.Add(l.event.Clock, l.event.Frame, &f) }
 
-// run reads the source to its end, or until ctx is cancelled; what was found up
-// to there is written all the same.
+// run reads the source to its end, until ctx is cancelled, or until the system clock
+// is set, which it notes; what was found up to there is written all the same.
 func (p *pipeline) run(ctx context.Context, src capture.Source) error {
 	// Writing must go on when the reading is cancelled.
 	write := context.WithoutCancel(ctx)
 	err := p.engine.RunSteps(ctx, src, newSteps(p, write))
 	p.unseen = p.site.Unseen()
-	if err != nil {
+	if err != nil && !errors.As(err, &p.set) {
 		return err
 	}
 	out := p.site.Finish(p.last)

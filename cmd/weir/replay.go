@@ -43,6 +43,10 @@ as they can be read. Normal comes from a baseline (weir learn), or is learned
 from the beginning of the input with --learn. Without either, only rules and
 broken standards raise alerts.
 
+A pause between packets counts as time of learning, unless it is of more than a
+year within a file: then a clock was set. Packets far ahead of those around them
+are counted, and their time is not believed.
+
 The same input gives the same alerts, byte for byte, for any number of workers.`,
 		Example: `  weir replay day.pcap --learn 6h
   weir replay today.pcapng --baseline plant.json --alerts alerts.jsonl

@@ -53,14 +53,9 @@ func learnedFor(b *detect.Baseline) (time.Duration, error) {
 // whole puts what was learned up to the last stop together with b, which was learned
 // since.
 func whole(baseline string, b *detect.Baseline) (*detect.Baseline, error) {
-	for name, save := range b.Streams {
-		var text bytes.Buffer
-		if err := save(&text); err != nil {
-			return nil, err
-		}
-		b.Sections[name] = text.Bytes()
+	if err := inMemory(b); err != nil {
+		return nil, err
 	}
-	b.Streams = nil
 	before, err := readBaseline(partFile(baseline))
 	if err != nil {
 		return nil, err
@@ -71,6 +66,19 @@ func whole(baseline string, b *detect.Baseline) (*detect.Baseline, error) {
 		return nil, fmt.Errorf("merge %s with what was learned since: %w", partFile(baseline), err)
 	}
 	return all, nil
+}
+
+// inMemory makes a baseline whole that has parts to be written out only.
+func inMemory(b *detect.Baseline) error {
+	for name, save := range b.Streams {
+		var text bytes.Buffer
+		if err := save(&text); err != nil {
+			return err
+		}
+		b.Sections[name] = text.Bytes()
+	}
+	b.Streams = nil
+	return nil
 }
 
 // savePart keeps what a sensor has learned that is stopped before learning ends.
@@ -122,6 +130,38 @@ func (s *sensor) resumeEnds(clock int64) {
 		s.log.Warn("packets are lost until the sensor watches by what was learned", "error", err)
 	}
 	s.stop()
+}
+
+// beginAnew lets another sensor take the place of this one, because the system clock was
+// set: every time-out would be early or late, and learning be over at once or never. The
+// other goes on with what was learned, and takes packets in from now on.
+func (s *sensor) beginAnew() {
+	s.anew = true
+	s.log.Warn("the system clock was set; the sensor begins anew, with what was learned", "by", s.pipeline.set.By.Round(time.Second).String())
+	if s.next.source != nil {
+		return
+	}
+	var err error
+	if s.next.source, err = openLive(s.config); err != nil {
+		s.log.Warn("packets are lost until the sensor has begun anew", "error", err)
+	}
+}
+
+// keepLearned leaves what was learned, and is kept in no file, to the sensor that takes
+// the place of this one.
+func (s *sensor) keepLearned() error {
+	if !s.anew || !s.learned || s.config.Learn.Duration == 0 {
+		return nil
+	}
+	b, err := s.pipeline.baseline()
+	if err == nil {
+		err = inMemory(b)
+	}
+	if err != nil {
+		return err
+	}
+	s.next.baseline = b
+	return nil
 }
 
 // handover is what a sensor leaves to the one that takes its place: a source that takes

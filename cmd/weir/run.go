@@ -35,8 +35,9 @@ configuration; each is also logged.
 With learn.baseline set, what was learned is kept there: if the file exists weir
 watches from the first packet, else it learns for learn.duration and writes it.
 If it is stopped before, it keeps what it has learned in a file beside that one
-(.part), and goes on from there when it is started again. SIGTERM or ctrl-C ends
-it cleanly. It needs the capability CAP_NET_RAW:
+(.part), and goes on from there when it is started again, as it does by itself
+when the system clock was set. SIGTERM or ctrl-C ends it cleanly. It needs the
+capability CAP_NET_RAW:
   setcap cap_net_raw+ep /usr/bin/weir`,
 		Example: `  weir run -c /etc/weir/weir.yaml
   weir run -i eth1 --learn 7d`,
@@ -66,9 +67,14 @@ it cleanly. It needs the capability CAP_NET_RAW:
 	return cmd
 }
 
+// soonAgain is how soon after the system clock was set it may not be set again: whatever
+// that is, beginning anew does not help.
+const soonAgain = 10 * time.Second
+
 // runSensors runs a sensor, and the next that it asks for.
 func runSensors(cmd *cobra.Command, c *config) error {
 	var next handover
+	var anew time.Time // when a sensor last had to begin anew
 	for {
 		s, err := openSensor(cmd, c, next)
 		if err != nil {
@@ -77,9 +83,16 @@ func runSensors(cmd *cobra.Command, c *config) error {
 		err = s.run(cmd)
 		s.source.Close()
 		next = s.next
-		if !s.enough || cmd.Context().Err() != nil {
+		if !s.enough && !s.anew || cmd.Context().Err() != nil {
 			next.close()
 			return err
+		}
+		if s.anew {
+			if time.Since(anew) < soonAgain {
+				next.close()
+				return partial(errors.Join(err, s.pipeline.set))
+			}
+			anew = time.Now()
 		}
 		if err != nil {
 			s.log.Error("the sensor goes on, but not all could be done", "error", err)
@@ -118,6 +131,7 @@ func openSensor(cmd *cobra.Command, c *config, from handover) (s *sensor, err er
 			return s, usage(err)
 		}
 	}
+	s.input = s.source
 	if err := s.open(options); err != nil {
 		return s, err
 	}
@@ -134,6 +148,11 @@ func (s *sensor) normal(options *pipelineOptions, all *detect.Baseline) error {
 	path, duration := s.config.Learn.Baseline, time.Duration(s.config.Learn.Duration)
 	options.schedule = detect.LearnFor(duration)
 	if path == "" {
+		if all != nil {
+			options.baseline, options.schedule = all, detect.WatchOnly()
+			s.atStart(slog.LevelInfo, "watching by what was learned before", "links", len(all.Links))
+			return nil
+		}
 		if duration > 0 {
 			s.atStart(slog.LevelInfo, "learning; with no learn.baseline, what is learned is lost when the sensor is stopped", "duration", duration.String())
 		}
@@ -197,6 +216,7 @@ type sensor struct {
 	log      *slog.Logger
 	outlets  *outlets
 	source   *capture.Live
+	input    capture.Source // what is read: source
 	pipeline *pipeline
 	begun    []func() // log what it begins with
 	learned  bool
@@ -211,10 +231,11 @@ type sensor struct {
 	// all when it was stopped; enough tells that this is as long as it should be, and
 	// that another takes its place, to which it leaves next. stop ends the sensor;
 	// ending tells that it has.
-	before, kept   time.Duration
-	enough, ending bool
-	next           handover
-	stop           func()
+	before, kept time.Duration
+	// anew tells that the clock was set, and another takes its place for that.
+	enough, ending, anew bool
+	next                 handover
+	stop                 func()
 	// asked tells that what was learned of links was asked for, to be saved.
 	asked bool
 	// later is how many points had learned a model later when the baseline was
@@ -260,7 +281,10 @@ func (s *sensor) run(cmd *cobra.Command) error {
 		s.log.Warn("there is no console: it shows what a store holds, and store.path is empty", "console.listen", s.config.Console.Listen)
 	}
 	s.log.Info("listening", "interfaces", strings.Join(s.config.Capture.Interfaces, ","), "workers", s.config.Workers, "version", versionLine())
-	err := s.pipeline.run(ctx, s.source)
+	err := s.pipeline.run(ctx, s.input)
+	if s.pipeline.set != nil && ctx.Err() == nil {
+		s.beginAnew()
+	}
 	cancel()
 	group.Wait()
 	s.ending = true
@@ -425,7 +449,7 @@ func (s *sensor) trySave(clock int64) {
 func (s *sensor) saveLearned() error {
 	switch {
 	case s.config.Learn.Baseline == "":
-		return nil
+		return s.keepLearned()
 	case s.enough:
 		return s.saveWhole()
 	case !s.learned:

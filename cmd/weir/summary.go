@@ -98,18 +98,19 @@ const maxListed = 20
 func (s *summary) head(w io.Writer, p *pipeline, took time.Duration) {
 	packets := s.counter("packets")
 	fmt.Fprintf(w, "read      %s packets, %s of traffic in %s (%s packets/s)\n", grouped(packets),
-		span(p.last-p.first), took.Round(time.Millisecond), grouped(uint64(float64(packets)/max(took.Seconds(), 1e-3))))
+		span(p.last-p.first-p.jumped), took.Round(time.Millisecond), grouped(uint64(float64(packets)/max(took.Seconds(), 1e-3))))
 	fmt.Fprintf(w, "decoded   %s Modbus and %s DNP3 messages; %s conversations were neither\n",
 		grouped(s.counter("modbus.messages")), grouped(s.counter("dnp3.messages")), grouped(s.counter("conversations.other")+s.counter("conversations.undecided")))
 	if lost := s.lost(); lost != "" {
 		fmt.Fprintf(w, "not seen  %s\n", lost)
 	}
+	s.clock(w, p)
 	from := p.schedule.WatchFrom()
 	switch {
 	case from > p.last:
 		fmt.Fprintf(w, "learned   the whole input; only rules and broken standards raise alerts while learning\n")
 	case from > p.first:
-		fmt.Fprintf(w, "learned   the first %s, then watched\n", span(from-p.first))
+		fmt.Fprintf(w, "learned   the first %s, then watched\n", span(from-p.first-p.schedule.Jumped()))
 	default:
 		fmt.Fprintf(w, "watched   from the first packet\n")
 	}
@@ -118,6 +119,19 @@ func (s *summary) head(w io.Writer, p *pipeline, took time.Duration) {
 		len(s.alerts), n[protocols.Critical], n[protocols.High], n[protocols.Medium], n[protocols.Low], n[protocols.Info])
 	if s.dropped > 0 {
 		fmt.Fprintf(w, "          and the changes of %s more that did not fit here\n", grouped(s.dropped))
+	}
+}
+
+// clock says what was odd about the times of packets.
+func (s *summary) clock(w io.Writer, p *pipeline) {
+	switch n := s.counter("time.ahead"); {
+	case n == 1:
+		fmt.Fprintf(w, "time      1 packet is far ahead of those around it; its time is not believed\n")
+	case n > 1:
+		fmt.Fprintf(w, "time      %s packets are far ahead of those around them; their time is not believed\n", grouped(n))
+	}
+	if p.jumped > 0 {
+		fmt.Fprintf(w, "time      the clock was set forward while packets were captured, by %s, which is no time of learning\n", span(p.jumped))
 	}
 }
 
