@@ -20,6 +20,8 @@ type Engine struct {
 	order   pieces[point]
 	retired int
 	sources pieces[source]
+	// heard are those that points have by themselves.
+	heard   pieces[heard]
 	tickers []*ticker
 	// clock is the largest watermark seen, start the first.
 	clock, start int64

@@ -111,10 +111,11 @@ var noneHeard, gone = &newReader(netip.Addr{}).unheard, &newReader(netip.Addr{})
 func (p *point) retired() bool { return p.heard == gone }
 
 // heardOf is what was heard of p, to be written.
-func (p *point) heardOf() *heard {
+func (e *Engine) heardOf(p *point) *heard {
 	if p.marks&markHeard == 0 {
-		own := *p.heard
-		p.heard = &own
+		own := e.heard.add()
+		*own = *p.heard
+		p.heard = own
 		p.marks |= markHeard
 	}
 	return p.heard
@@ -132,7 +133,7 @@ func (e *Engine) hearAlone(p *point, s *detect.Sample) {
 		p.marks &^= markHeard
 		return
 	}
-	h := p.heardOf()
+	h := e.heardOf(p)
 	h.time, h.frame, h.from = s.Time, s.Frame, from
 }
 

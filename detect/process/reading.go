@@ -162,7 +162,7 @@ func (e *Engine) drop() {
 			if p.block == b {
 				e.catchUp(p)
 				if p.heard != &b.heard {
-					p.heardOf().block = nil
+					e.heardOf(p).block = nil
 				}
 			}
 			p.set(markShared, e.sourceOf(p.series) != nil)
@@ -180,7 +180,7 @@ func (e *Engine) share(p *point) {
 	if p.block != nil {
 		e.rouse(p)
 		at, frame := p.lastSeen()
-		h := p.heardOf()
+		h := e.heardOf(p)
 		h.time, h.frame, h.block = at, frame, nil
 	}
 }

@@ -54,7 +54,7 @@ func (e *Engine) Retype(raw []*detect.Series, typed *detect.Series, decode func(
 			e.leave(o)
 		}
 	}
-	*p.heardOf() = last
+	*e.heardOf(p) = last
 	var now [4]uint16
 	for i, o := range parts {
 		p.set(markValue, o.has())
