@@ -86,6 +86,15 @@ type Easer interface {
 	Ease(on bool)
 }
 
+// Hearer is a Handler that judges what does not come, and so has to know what
+// could not be heard.
+type Hearer interface {
+	// Hear tells, before the first packet of a batch, which interfaces hear nothing
+	// from the watermark at on, and whether none does (see [Batch]). All workers
+	// are told at the same packet.
+	Hear(down uint64, deaf bool, at int64)
+}
+
 // NoticeKind is what happened.
 type NoticeKind uint8
 

@@ -10,7 +10,10 @@ type lane struct {
 	shards   []*shard       // those that saw a packet, by number
 	of       [Shards]*shard // by number
 	stats    Stats
-	easing   bool      // what an Easer was told
+	easing   bool   // what an Easer was told
+	down     uint64 // what a Hearer was told
+	deaf     bool
+	clock    int64     // the watermark
 	called   bool      // the handler was given something since its last Advance
 	begun    bool      // the handler was advanced before
 	wake     [2]*int64 // a Waker's, or nothing
@@ -46,6 +49,7 @@ func newLane(set *Settings, h Handler, index int) *lane {
 // batch takes the packets of a batch that are this lane's.
 func (l *lane) batch(b *Batch) {
 	l.ease(b.Pressed)
+	l.hear(b)
 	share := b.shares[l.index]
 	for len(share) > 0 {
 		group := share[:min(group, len(share))]
@@ -60,6 +64,18 @@ func (l *lane) batch(b *Batch) {
 		share = share[len(group):]
 	}
 	l.advance(b.Clock)
+	l.clock = b.Clock
+}
+
+// hear tells a Hearer what a batch says.
+func (l *lane) hear(b *Batch) {
+	if b.Down == l.down && b.Deaf == l.deaf {
+		return
+	}
+	l.down, l.deaf = b.Down, b.Deaf
+	if h, ok := l.handler.(Hearer); ok {
+		h.Hear(b.Down, b.Deaf, l.clock)
+	}
 }
 
 // ease tells an Easer what a batch says.

@@ -346,6 +346,7 @@ func (s *Live) Read(ctx context.Context, b *Batch) error {
 			}
 			b.Clock = s.clock
 			b.Pressed = s.pressure.judge(s.used(), moment.Sub(s.opened))
+			b.Down, b.Deaf = s.down(b.Packets)
 			return nil
 		}
 		for _, r := range s.rings {
@@ -388,6 +389,25 @@ func (s *Live) used() (most float64) {
 		most = max(most, r.used())
 	}
 	return most
+}
+
+// down tells which interfaces hear nothing (see [Batch]). One that has just come up
+// brings packets up to a second before the kernel says that it has a carrier.
+func (s *Live) down(packets []Packet) (which uint64, all bool) {
+	up := 0
+	for i, n := range s.interfaces {
+		if n.guard.down() {
+			which |= 1 << min(i, 63)
+		} else {
+			up++
+		}
+	}
+	if which != 0 {
+		for i := range packets {
+			which &^= 1 << min(packets[i].Interface, 63)
+		}
+	}
+	return which, up == 0 && len(packets) == 0
 }
 
 // merge moves packets into the batch in order of time, as far as no ring can

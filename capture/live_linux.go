@@ -105,12 +105,17 @@ type guard struct {
 	left        uint64
 	missedFile  *os.File
 	missedStart uint64
+	flags       *unix.Ifreq // to ask for the interface's flags
 }
 
 func openGuard(name string, index int, promiscuous bool) (*guard, error) {
 	g := &guard{sent: noSocket, came: noSocket}
 	var err error
 	if g.sent, err = openCounting(index, bpf.JumpEqual); err != nil {
+		return nil, err
+	}
+	if g.flags, err = unix.NewIfreq(name); err != nil {
+		g.close()
 		return nil, err
 	}
 	if promiscuous {
@@ -208,6 +213,16 @@ func (g *guard) outgoing() uint64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.sent.read()
+}
+
+// down tells that the interface hears nothing: somebody switched it off, or it has
+// no carrier, as without a cable. The socket itself is told the former only, and once.
+func (g *guard) down() bool {
+	if unix.IoctlIfreq(g.sent.fd, unix.SIOCGIFFLAGS, g.flags) != nil {
+		return false // it has another name, or has gone, which is told otherwise
+	}
+	const hears = unix.IFF_UP | unix.IFF_RUNNING
+	return g.flags.Uint16()&hears != hears
 }
 
 // missed returns how many packets the network card had no room for.

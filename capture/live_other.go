@@ -44,6 +44,7 @@ func (*guard) countAll(int) error                 { return errNotLinux }
 func (*guard) begin(uint64)                       {}
 func (*guard) filtered(func() uint64) uint64      { return 0 }
 func (*guard) outgoing() uint64                   { return 0 }
+func (*guard) down() bool                         { return false }
 func (*guard) missed() uint64                     { return 0 }
 func (*guard) close()                             {}
 func (*guard) linkOf(string) (LinkType, error)    { return 0, errNotLinux }

@@ -71,6 +71,11 @@ type Batch struct {
 	Pressed bool
 	// Jumps are where the clock of the host that captured was set forward.
 	Jumps []ClockJump
+	// Down has a bit for each interface of a live source that hears nothing, because
+	// it is switched off or has no carrier; those from the 64th on share the last bit.
+	// Deaf tells that none of the interfaces hears anything. Capture files never are.
+	Down uint64
+	Deaf bool
 
 	// shares are the indexes of each lane's packets.
 	shares [][]uint16
@@ -88,7 +93,7 @@ func (b *Batch) reset() {
 	}
 	b.blocks = b.blocks[:0]
 	b.Packets = b.Packets[:0]
-	b.Pressed = false
+	b.Pressed, b.Down, b.Deaf = false, 0, false
 	b.Jumps = b.Jumps[:0]
 }
 

@@ -41,7 +41,7 @@ func (c *console) apiStatus(w http.ResponseWriter, r *http.Request) {
 		c.broken(w, r, "count the alerts", err)
 		return
 	}
-	c.send(w, r, http.StatusOK, statusJSON(s, counts, c.Version))
+	c.send(w, r, http.StatusOK, c.statusJSON(s, counts))
 }
 
 func (c *console) apiCounters(w http.ResponseWriter, r *http.Request) {

@@ -18,7 +18,9 @@ type apiError struct {
 
 type apiStatus struct {
 	Mode string `json:"mode"`
-	Live bool   `json:"live"`
+	// Live tells a sensor that runs from one that has ended, or of which there are no
+	// news, and from a capture that was replayed.
+	Live bool `json:"live"`
 	// Skipping tells that values are left out because packets come too fast.
 	Skipping bool `json:"skipping"`
 	// Fitting is how many points' models are being fitted.
@@ -33,12 +35,23 @@ type apiStatus struct {
 	Waiting map[string]int `json:"unacknowledged"`
 	Total   map[string]int `json:"total"`
 	Version string         `json:"version"`
+	// Told is when the sensor said this, and Ended when it ended, by the wall clock.
+	// Stale tells that it has said nothing for too long.
+	Told  string `json:"told,omitempty"`
+	Ended string `json:"ended,omitempty"`
+	Stale bool   `json:"stale"`
+	// Down are the interfaces on which it hears nothing.
+	Down string `json:"down,omitempty"`
+	// Warnings are what a person has to know of the sensor, in sentences.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
-func statusJSON(s detect.Status, n detect.AlertCounts, version string) apiStatus {
+func (c *console) statusJSON(s detect.Status, n detect.AlertCounts) apiStatus {
+	stale := c.noNews(s) > 0
 	out := apiStatus{
-		Mode: s.Mode.String(), Live: s.Live, Skipping: s.Skipping, Fitting: s.Fitting, Source: s.Source, Since: stamp(s.Since), Until: stamp(s.Until),
-		First: stamp(s.First), Clock: stamp(s.Clock), Version: version,
+		Told: stamp(s.Told), Ended: stamp(s.Ended), Stale: stale, Down: s.Down, Warnings: c.warnings(s),
+		Mode: s.Mode.String(), Live: s.Live && s.Ended == 0 && !stale, Skipping: s.Skipping, Fitting: s.Fitting, Source: s.Source, Since: stamp(s.Since), Until: stamp(s.Until),
+		First: stamp(s.First), Clock: stamp(s.Clock), Version: c.Version,
 		Open: bySeverity(n.Open), Waiting: bySeverity(n.Unacknowledged), Total: bySeverity(n.Total),
 	}
 	if s.Unseen >= 0 {

@@ -25,6 +25,7 @@ var noLoss = []string{"tcp.refused", "conns.expired", "store.evicted."}
 var lossTitles = map[string]string{
 	"kernel.dropped":         "Packets dropped by the kernel",
 	"interface.dropped":      "Packets dropped by the interface",
+	"sensor.deaf-seconds":    "Seconds in which an interface was down",
 	"class.truncated":        "Packets captured without their headers",
 	"class.malformed":        "Malformed packets",
 	"class.link-unsupported": "Packets of a link type that is not read",

@@ -30,7 +30,7 @@
 // Lists take limit (1 to 1000, otherwise 100) and offset, and tell the total.
 // Fields may be added; none is renamed or removed under /api/v1/.
 //
-//	GET  status                       mode, since, until, clock, unseen, alerts by severity: open, unacknowledged, total
+//	GET  status                       mode, live, stale, ended, warnings, since, until, clock, unseen, alerts by severity: open, unacknowledged, total
 //	GET  counters                     the newest counters; loss marks what was not seen or not kept
 //	GET  counters/NAME/samples        a counter over time: from, to, n as for samples
 //	GET  alerts                       {"total", "offset", "alerts": [{"alert": the alert line, "acknowledgements": [...]}]}

@@ -87,7 +87,7 @@ func party(ip netip.Addr, name string, port uint16, unit int) detect.Party {
 
 func newFake() *fake {
 	f := &fake{samples: map[string][]detect.Bucket{}}
-	f.status = detect.Status{Mode: detect.Watching, Since: at(6, 0, 0), First: at(0, 0, 0), Clock: now, Unseen: 0.0004, Source: "eth1", Live: true}
+	f.status = detect.Status{Mode: detect.Watching, Since: at(6, 0, 0), First: at(0, 0, 0), Clock: now, Unseen: 0.0004, Source: "eth1", Live: true, Told: time.Now().UnixNano()}
 	add := func(id, incident string, kind int, sev protocols.Severity, state detect.State, start, end int64, count uint64, a detect.Alert) {
 		a.ID, a.Incident, a.Kind, a.Severity, a.State, a.Start, a.End, a.Count = id, incident, kinds[kind], sev, state, start, end, count
 		a.Time = end

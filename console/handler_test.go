@@ -76,6 +76,66 @@ func TestOverviewSaysWhatTheSensorDoesAndWhatNeedsAPerson(t *testing.T) {
 	holds(t, get(t, h, "/"), "Nothing has been seen yet.")
 }
 
+func TestAPageSaysThatTheSensorHasEndedOrGivesNoNews(t *testing.T) {
+	f := newFake()
+	o := options()
+	wall, problem := time.Unix(0, f.status.Told), ""
+	o.Now, o.Problem = func() time.Time { return wall }, func() string { return problem }
+	h := New(f, o)
+	type answer struct {
+		Live, Stale bool
+		Ended       string
+		Warnings    []string
+	}
+	api := func(live, stale bool, warnings int) {
+		t.Helper()
+		if got := getJSON[answer](t, h, "/api/v1/status"); got.Live != live || got.Stale != stale || len(got.Warnings) != warnings {
+			t.Errorf("the API says %+v", got)
+		}
+	}
+	api(true, false, 0)
+	wall = wall.Add(time.Duration(patience))
+	holds(t, get(t, h, "/"), "Watching since 14 March 2026, 06:00.", `class="status watching"`)
+
+	wall = wall.Add(150 * time.Second)
+	holds(t, get(t, h, "/"), "No news from the sensor for 3 min.", "It has ended, hangs, or cannot write to its store", `class="status deaf"`)
+	holds(t, get(t, h, "/links"), `class="status deaf"`, "no news")
+	api(false, true, 1)
+	problem = "the disk is full"
+	holds(t, get(t, h, "/"), "No news from the sensor for 3 min.", "what is shown may be old: the disk is full.")
+	f.status.Told = wall.UnixNano() // what was said before the disk was full is not old yet
+	holds(t, get(t, h, "/"), "Watching since", "what is shown may be old: the disk is full.", `class="status trouble"`)
+	api(true, false, 1)
+	problem = ""
+
+	f.status.Told = 0 // by a weir of before, whose packet time is all there is
+	f.status.Clock = wall.UnixNano() - int64(time.Hour)
+	holds(t, get(t, h, "/"), "No news from the sensor for 1 h.")
+
+	f.status.Told = wall.UnixNano() - int64(time.Hour)
+	f.status.Ended = f.status.Told
+	holds(t, get(t, h, "/"), "The sensor ended on ", "Nobody watches since then", `class="status deaf"`)
+	api(false, false, 1)
+	f.status.Live = false
+	holds(t, get(t, h, "/"), "Replayed ")
+}
+
+func TestOverviewSaysThatTheSensorHearsNothing(t *testing.T) {
+	f := newFake()
+	f.counters = []detect.Counter{{Name: "packets", Value: 9}, {Name: "kernel.dropped"}}
+	h := New(f, options())
+	f.status.Down = "eth1"
+	page := get(t, h, "/")
+	holds(t, page, "The sensor hears nothing on eth1", `class="status deaf"`, "interface down")
+	if strings.Contains(page, "Nothing was missed") {
+		t.Error("it says that nothing was missed")
+	}
+	f.status.Down, f.status.Quiet = "", int64(12*time.Minute)
+	holds(t, get(t, h, "/"), "No Modbus or DNP3 has been seen for 12 min: is the mirror port configured", `class="status trouble"`)
+	f.status.First, f.status.Since = 0, 0
+	holds(t, get(t, h, "/"), "Nothing has been seen yet.", "No Modbus or DNP3 has been seen for 12 min")
+}
+
 func TestOverviewSaysThatNothingWasMissedWhenEveryLossIsZero(t *testing.T) {
 	f := newFake()
 	f.counters = []detect.Counter{{Name: "packets", Value: 9}, {Name: "kernel.dropped"}, {Name: "tcp.gaps"}, {Name: "tcp.refused", Value: 7}, {Name: "store.evicted.values", Value: 3}}

@@ -46,6 +46,9 @@ type Options struct {
 	// Now is the wall clock, for acknowledgements and CSV file names; nil is
 	// time.Now.
 	Now func() time.Time
+	// Problem tells what stands in the way of keeping what the sensor finds, empty if
+	// nothing does; nil is never anything. It is called by many goroutines at once.
+	Problem func() string
 	// Log hears of failures of Data and of refused requests; nil is silent.
 	Log *slog.Logger
 }
@@ -83,6 +86,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Problem == nil {
+		o.Problem = func() string { return "" }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

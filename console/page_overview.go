@@ -72,7 +72,11 @@ func (c *console) overview(w http.ResponseWriter, r *http.Request) {
 // stateSentence says what the sensor is doing and since when.
 func (c *console) stateSentence(s detect.Status) string {
 	switch {
-	case s.Mode == detect.ModeUnknown || s.Clock == 0:
+	case s.Live && s.Ended != 0:
+		return "The sensor ended on " + c.inWords(s.Ended) + "."
+	case c.noNews(s) > 0:
+		return "No news from the sensor for " + duration(c.noNews(s)) + "."
+	case s.Mode == detect.ModeUnknown || s.Clock == 0 || s.Live && s.First == 0:
 		return "Nothing has been seen yet."
 	case !s.Live:
 		return "Replayed " + duration(s.Clock-s.First) + " of traffic, from " + c.inWords(s.First) + "."

@@ -98,19 +98,33 @@ type page struct {
 // statusView is the sensor's state as the header says it.
 type statusView struct {
 	detect.Status
-	// Class is for the style: learning, watching, replayed, unknown.
+	// Class is for the style: learning, watching, replayed, unknown; trouble
+	// where something is wrong, deaf where nothing is seen.
 	Class string
 	// Short is a word or two.
 	Short string
+	// Warnings are what a person has to know before they believe the page.
+	Warnings []string
 }
 
-func viewStatus(s detect.Status) statusView {
+func (c *console) viewStatus(s detect.Status) statusView {
 	v := statusView{Status: s, Class: s.Mode.String(), Short: s.Mode.String()}
 	if !s.Live && s.Mode != detect.ModeUnknown {
 		v.Class, v.Short = "replayed", "replayed capture"
 	}
 	if s.Mode == detect.ModeUnknown {
 		v.Short = "no data yet"
+	}
+	v.Warnings = c.warnings(s)
+	switch {
+	case s.Live && s.Ended != 0:
+		v.Class, v.Short = "deaf", "ended"
+	case c.noNews(s) > 0:
+		v.Class, v.Short = "deaf", "no news"
+	case s.Down != "":
+		v.Class, v.Short = "deaf", "interface down"
+	case len(v.Warnings) > 0:
+		v.Class = "trouble"
 	}
 	return v
 }
@@ -146,7 +160,7 @@ func (c *console) show(w http.ResponseWriter, r *http.Request, name string, p pa
 		c.broken(w, r, "count the alerts", err)
 		return
 	}
-	p.Status = viewStatus(status)
+	p.Status = c.viewStatus(status)
 	c.write(w, r, cmp.Or(p.Code, http.StatusOK), name, p)
 }
 

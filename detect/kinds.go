@@ -261,7 +261,7 @@ var kinds = []*Kind{
 	KindResponseLate, KindHours, KindDeviceSilent, KindDeviceRestarted, KindFloodMessages, KindFloodHosts, KindFloodConnections,
 	KindScanHost, KindScanPort, KindScanUnit, KindScanRegister, KindScanFunction, KindOperateWithoutSelect, KindSelectDiffers,
 	KindUnsolicitedNew, KindAnsweredTwice, KindResponseUnasked, KindUnsolicitedTurn, KindSize, KindTakeover, KindARPConflict, KindARPUnasked, KindOverlap, KindTTLChanged, KindStorm,
-	KindPacketsLost, KindValuesSkipped,
+	KindPacketsLost, KindValuesSkipped, KindInterfaceDown,
 }
 
 // Kinds returns the kinds of the behaviour detectors in alphabetical order. The

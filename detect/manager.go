@@ -89,7 +89,7 @@ func alertID(kind, key string, episode int) string {
 
 // conditions are the kinds that end by a clearing finding, not by themselves.
 var conditions = map[*Kind]bool{KindPollStopped: true, KindDeviceSilent: true, KindFloodMessages: true, KindFloodConnections: true,
-	KindPacketsLost: true, KindValuesSkipped: true}
+	KindPacketsLost: true, KindValuesSkipped: true, KindInterfaceDown: true}
 
 // take takes a finding at a clock, in order. It keeps nothing of f.
 func (m *manager) take(f *Finding, clock int64) {

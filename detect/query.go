@@ -156,4 +156,12 @@ type Status struct {
 	// Fitting is how many points there are whose models are being fitted, as at the
 	// end of learning, 0 while none are. What comes meanwhile is judged after it.
 	Fitting int
+	// Down are the interfaces that a sensor hears nothing on, in words, empty if none.
+	Down string
+	// Quiet is for how long a sensor has seen no Modbus or DNP3, in nanoseconds, where
+	// that is too long to be ordinary, else 0.
+	Quiet int64
+	// Told and Ended are by the wall clock: when a live sensor said this, and when it
+	// ended, 0 if it did not.
+	Told, Ended int64
 }

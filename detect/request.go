@@ -216,7 +216,7 @@ func (s *Shard) change(l *link, e *protocols.Event, p *pattern) {
 
 // pace takes the time between two equal requests.
 func (s *Shard) pace(l *link, p *pattern, index int32, e *protocols.Event) {
-	if p.last != 0 && e.Clock > p.last {
+	if p.last != 0 && e.Clock > p.last && p.last >= s.heardFrom {
 		if l.watching && p.timed {
 			s.judgePace(l, p, e)
 		} else if p.takeInterval(e.Clock - p.last); l.watching && p.n&63 == 0 {
@@ -246,7 +246,11 @@ func (s *Shard) pace(l *link, p *pattern, index int32, e *protocols.Event) {
 // fire looks at a poll that may be overdue; t is the first of the timers.
 func (s *Shard) fire(t timer) {
 	p := &t.link.patterns[t.pattern]
-	if due := p.last + p.overdueAfter; due > t.at {
+	if s.deaf {
+		s.timers.postpone(t.at + p.overdueAfter)
+		return
+	}
+	if due := max(p.last, s.heardFrom) + p.overdueAfter; due > t.at {
 		s.timers.postpone(due)
 		return
 	}

@@ -71,6 +71,16 @@ func (s *Schedule) WatchFrom() int64 { return s.from.Load() }
 
 func (s *Schedule) watching(clock int64) bool { return clock >= s.from.Load() }
 
+// BeginAgain lets the learning begin at a clock after that of Begin, as when there was
+// nothing to learn before. now is the watermark. It must be called while no shard is in
+// use, and does nothing before Begin, when watching has begun, or if the schedule is not
+// one of LearnFor.
+func (s *Schedule) BeginAgain(now, at int64) {
+	if from := s.from.Load(); from != never && from > now && at+int64(s.learn) > from {
+		s.from.Store(at + int64(s.learn))
+	}
+}
+
 // WatchAt ends the learning at a clock that no shard has reached yet, as when a
 // running sensor finds that it has learned enough (see [Site.Unseen]). It must be
 // called between steps; whoever calls it keeps the clock, so that the same can

@@ -74,6 +74,10 @@ type Shard struct {
 	summaries []summary
 	timers    timers
 	next      int64
+	// deaf tells that nothing can be heard, heardFrom when that was over the last time.
+	deaf      bool
+	heardFrom int64
+	began     int64 // when the first link was learned, 0 if none was
 
 	notes  []note
 	events []seen
@@ -259,8 +263,14 @@ func (s *Shard) meet(e *protocols.Event, key linkKey, watching bool) *link {
 	}
 	s.links[key] = l
 	s.stats.Links++
+	if s.began == 0 {
+		s.began = e.Clock
+	}
 	return l
 }
+
+// Began is the clock of the first message of a link that was learned, 0 if none was.
+func (s *Shard) Began() int64 { return s.began }
 
 func (s *Shard) stranger(e *protocols.Event, key linkKey) {
 	s.stats.Strangers++

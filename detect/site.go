@@ -97,6 +97,9 @@ type Site struct {
 	added     []note
 	names     Names
 	armed     bool
+	deaf      bool   // nothing can be heard
+	deafFrom  int64  // since
+	down      string // the interfaces that are down, in words
 	awaiting  []awaited
 	out       Output
 	stats     SiteStats
@@ -220,6 +223,7 @@ const startGrace = int64(60e9)
 // arm awaits the regular polls of the baseline from clock on.
 func (s *Site) arm(clock int64) {
 	s.armed = true
+	s.deafFrom = max(s.deafFrom, clock)
 	if !s.settings.ArmAtStart || s.baseline == nil {
 		return
 	}
@@ -241,7 +245,7 @@ func (s *Site) arm(clock int64) {
 
 // missing tells the links of the baseline that did not show themselves by clock.
 func (s *Site) missing(clock int64) {
-	for len(s.awaiting) > 0 && s.awaiting[0].until <= clock {
+	for !s.deaf && len(s.awaiting) > 0 && s.awaiting[0].until <= clock {
 		w := s.awaiting[0]
 		s.awaiting = s.awaiting[1:]
 		key := w.link.key()
@@ -252,7 +256,9 @@ func (s *Site) missing(clock int64) {
 			}
 		}
 		if !seen {
-			s.pollStopped(neverPolled(&w), w.until)
+			f := neverPolled(&w)
+			s.halfDeaf(f)
+			s.pollStopped(f, w.until)
 		}
 	}
 }
@@ -359,6 +365,7 @@ func (s *Site) take(n *note, events []seen) {
 			s.manager.stats.Budget++
 			return
 		}
+		s.halfDeaf(n.finding)
 		if n.finding.Kind == KindPollStopped {
 			s.pollStopped(n.finding, n.clock)
 			return

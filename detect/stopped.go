@@ -51,6 +51,7 @@ func (s *Site) pollStopped(f *Finding, clock int64) {
 	all.Title = fmt.Sprintf("%s stopped polling its devices", addr(ip))
 	all.Observed = fmt.Sprintf("%s polls none of %d devices and units any more that it polled regularly, the latest %s.", addr(ip), len(st.keys), addr(f.Server.Endpoint.IP))
 	explain(&all)
+	s.halfDeaf(&all)
 	if st.told == nil {
 		st.told = &all
 	}

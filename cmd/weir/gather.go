@@ -24,6 +24,13 @@ type gathered struct {
 	// all; dropped is how many packets the source lost.
 	pressed          bool
 	skipped, dropped uint64
+	// down are the interfaces that hear nothing, deaf that none hears anything; heard
+	// is how many messages were seen, began when the first link was learned, 0 if none
+	// was. All are a sensor's.
+	down  uint64
+	deaf  bool
+	heard uint64
+	began int64
 	// tally and unseen are set from time to time, settled when learning has ended,
 	// links if a baseline is to be saved.
 	tally   *tally
@@ -67,6 +74,7 @@ type steps struct {
 	ctx       context.Context
 	nextCount int64
 	ended     bool // learning has
+	learning  bool // a sensor has something to learn
 	// free has what is done with, to be filled again.
 	free chan *gathered
 }
@@ -119,6 +127,8 @@ func (s *steps) Gather(clock int64) capture.Step {
 	if s.sensor != nil {
 		stats := s.engine.Stats()
 		g.dropped = stats.KernelDropped + stats.InterfaceDropped
+		g.down, g.deaf = s.lanes[0].down, s.lanes[0].deaf
+		s.hear(g)
 	}
 	if clock >= s.nextCount && len(s.outlets) > 0 {
 		s.nextCount = clock + countEvery
@@ -140,4 +150,24 @@ func (s *steps) Gather(clock int64) capture.Step {
 		g.links = s.pipeline.site.Learned()
 	}
 	return capture.Step{Do: g.do, Octets: octets + g.site.Octets(), Still: still}
+}
+
+// hear looks what a sensor has heard. It learns from when there is something to learn:
+// a mirror port may be configured days after the sensor was started.
+func (s *steps) hear(g *gathered) {
+	g.heard, g.began = 0, 0
+	for _, l := range s.lanes {
+		for _, n := range l.messages {
+			g.heard += n
+		}
+		if at := l.shard.Began(); at != 0 && (g.began == 0 || at < g.began) {
+			g.began = at
+		}
+	}
+	if g.began == 0 {
+		s.schedule.BeginAgain(g.clock, g.clock)
+	} else if !s.learning {
+		s.learning = true
+		s.schedule.BeginAgain(g.clock, g.began)
+	}
 }

@@ -63,6 +63,9 @@ type pipeline struct {
 	settled     bool    // types are no longer inferred, and the process model watches
 	easing      bool    // values are left out
 	skipped     uint64  // how many in all
+	deaf        bool    // a sensor hears nothing
+	heard       uint64  // messages seen by a sensor
+	learnFrom   int64   // since when it learns, 0 if there was nothing to learn
 	tally       *tally  // of the lanes, nil if it is not yet time
 	unseen      float64 // as it was at the last tally
 	// links are what was learned of links up to the step, if somebody saves that.
@@ -103,8 +106,10 @@ type pipelineOptions struct {
 	process *process.Settings
 	events  io.Writer
 	outlets []outlet
-	// live tells that what the sensor cannot keep up with is to be told.
-	live bool
+	// live tells that what the sensor cannot keep up with, or hear, is to be told;
+	// interfaces are those that it listens on.
+	live       bool
+	interfaces []string
 }
 
 // lane is the way of one share of the traffic: events to detectors, rules and
@@ -115,6 +120,8 @@ type lane struct {
 	matcher   *rules.Matcher
 	extractor *tags.Extractor
 	easing    bool   // reported values are left out
+	down      uint64 // the interfaces that hear nothing
+	deaf      bool   // none hears anything
 	skipped   uint64 // reported values left out
 	values    values
 	event     *protocols.Event // in work, for report
@@ -173,7 +180,7 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 	}
 	p.site = detect.NewSite(o.settings, o.schedule, o.baseline, p.shards)
 	if o.live {
-		p.sensor = new(detect.Sensor)
+		p.sensor = &detect.Sensor{Interfaces: o.interfaces}
 	}
 	if err := <-loaded; err != nil {
 		return nil, fmt.Errorf("read the baseline: %w", err)
@@ -274,6 +281,12 @@ func (l *lane) observe(e *protocols.Event) {
 // command never.
 func (l *lane) Ease(on bool) { l.easing = on }
 
+// Hear implements capture.Hearer.
+func (l *lane) Hear(down uint64, deaf bool, at int64) {
+	l.down, l.deaf = down, deaf
+	l.shard.Deaf(deaf, at)
+}
+
 func (l *lane) report(f detect.Finding) { l.shard.Add(l.event.Clock, l.event.Frame, &f) }
 
 // run reads the source to its end, until ctx is cancelled, or until the system clock
@@ -294,7 +307,8 @@ func (p *pipeline) run(ctx context.Context, src capture.Source) error {
 
 // step works off what was gathered after a batch.
 func (p *pipeline) step(ctx context.Context, g *gathered) error {
-	p.ease(g.pressed)
+	p.ease(g.pressed, g.deaf)
+	before := p.last
 	p.first = p.began.Load()
 	p.last, p.skipped, p.tally, p.links = g.clock, g.skipped, g.tally, g.links
 	if g.tally != nil {
@@ -305,9 +319,11 @@ func (p *pipeline) step(ctx context.Context, g *gathered) error {
 	}
 	p.judge(g)
 	if p.sensor != nil {
-		for _, f := range p.sensor.Observe(g.clock, g.dropped, p.easing) {
+		p.heard, p.learnFrom = g.heard, g.began
+		for _, f := range p.sensor.Observe(g.clock, g.dropped, p.easing, g.down) {
 			p.site.Add(g.clock, 0, f)
 		}
+		p.site.Deaf(g.deaf, p.sensor.Down(), before)
 	}
 	out := p.site.StepWith(g.site)
 	out.Samples = p.samples
@@ -324,16 +340,14 @@ func (p *pipeline) step(ctx context.Context, g *gathered) error {
 	return nil
 }
 
-// ease tells the process model that reported values were left out from the batch
-// that was just worked on, or are there again.
-func (p *pipeline) ease(pressed bool) {
-	if p.easing == pressed {
-		return
-	}
-	p.easing = pressed
-	switch {
-	case p.process == nil:
-	case p.easing:
+// ease tells the process model that reported values were left out, or not heard, from
+// the batch that was just worked on, or are there again.
+func (p *pipeline) ease(pressed, deaf bool) {
+	was := p.easing || p.deaf
+	p.easing, p.deaf = pressed, deaf
+	switch missing := pressed || deaf; {
+	case p.process == nil || missing == was:
+	case missing:
 		p.process.Pause()
 	default:
 		p.process.Resume(p.last)
@@ -502,6 +516,9 @@ func (p *pipeline) count() *tally {
 func (p *pipeline) counters() []counter {
 	t := p.tally
 	p.tally = nil
+	if p.sensor != nil {
+		t.add("sensor.deaf-seconds", uint64(p.sensor.DownFor())/1e9)
+	}
 	site := p.site.Stats()
 	site.Each(t.add)
 	if p.process != nil {
@@ -529,9 +546,13 @@ func (p *pipeline) counters() []counter {
 // status says what the sensor is doing, or did.
 func (p *pipeline) status(source string, live bool) detect.Status {
 	st := detect.Status{Mode: detect.Watching, Since: p.first, First: p.first, Clock: p.last, Unseen: p.unseen, Source: source, Live: live, Skipping: p.easing}
+	if p.sensor != nil {
+		st.Down = p.sensor.Down()
+	}
 	switch from := p.schedule.WatchFrom(); {
 	case from > p.last:
 		st.Mode = detect.Learning
+		st.Since = max(st.Since, p.learnFrom)
 		if from != math.MaxInt64 {
 			st.Until = from
 		}

@@ -85,7 +85,7 @@ func inMemory(b *detect.Baseline) error {
 func (s *sensor) savePart() error {
 	path := s.config.Learn.Baseline
 	learned := s.before + s.learning(s.pipeline.last)
-	if s.pipeline.first == 0 || learned <= s.before {
+	if learned <= s.before {
 		return nil // nothing came
 	}
 	b, err := s.pipeline.baseline()
@@ -110,10 +110,10 @@ func (s *sensor) savePart() error {
 
 // learning is for how long the sensor has learned since it was started, up to a clock.
 func (s *sensor) learning(clock int64) time.Duration {
-	if s.pipeline.first == 0 {
-		return 0
+	if s.pipeline.learnFrom == 0 {
+		return 0 // there was nothing to learn
 	}
-	return time.Duration(max(0, clock-s.pipeline.first))
+	return time.Duration(max(0, clock-s.pipeline.learnFrom))
 }
 
 // resumeEnds looks whether a sensor that goes on with its learning has learned for long

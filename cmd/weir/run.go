@@ -21,7 +21,7 @@ import (
 )
 
 func newRun() *cobra.Command {
-	var configPath, alerts string
+	var configPath, alerts, baseline string
 	var interfaces []string
 	var learn duration
 	cmd := &cobra.Command{
@@ -32,15 +32,17 @@ func newRun() *cobra.Command {
 sent on them. Alerts go to the store, to the console, and to the sinks of the
 configuration; each is also logged.
 
-With learn.baseline set, what was learned is kept there: if the file exists weir
-watches from the first packet, else it learns for learn.duration and writes it.
-If it is stopped before, it keeps what it has learned in a file beside that one
-(.part), and goes on from there when it is started again, as it does by itself
-when the system clock was set. SIGTERM or ctrl-C ends it cleanly. It needs the
-capability CAP_NET_RAW:
+With --baseline (learn.baseline), what was learned is kept there: if the file
+exists weir watches from the first packet, else it learns for learn.duration,
+from the first Modbus or DNP3 on, and writes it. If it is stopped before, it keeps
+what it has learned in a file beside that one (.part), and goes on from there when
+it is started again, as it does by itself when the system clock was set. Without,
+what was learned is lost at the stop. To approve an alert later (weir baseline
+approve) takes the baseline and --alerts (alerts.file). SIGTERM or ctrl-C ends it
+cleanly. It needs the capability CAP_NET_RAW:
   setcap cap_net_raw+ep /usr/bin/weir`,
 		Example: `  weir run -c /etc/weir/weir.yaml
-  weir run -i eth1 --learn 7d`,
+  weir run -i eth1 --learn 7d --baseline plant.json --alerts alerts.jsonl`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := loadConfig(configPath)
@@ -53,6 +55,9 @@ capability CAP_NET_RAW:
 			if cmd.Flags().Changed("learn") {
 				c.Learn.Duration = learn
 			}
+			if baseline != "" {
+				c.Learn.Baseline = baseline
+			}
 			if alerts != "" {
 				c.Alerts.File = alerts
 			}
@@ -63,6 +68,7 @@ capability CAP_NET_RAW:
 	f.StringVarP(&configPath, "config", "c", "", "read options from a weir.yaml")
 	f.StringSliceVarP(&interfaces, "interface", "i", nil, "interface to listen on (may be repeated; over the configuration's)")
 	f.Var(&learn, "learn", "how long to learn, in packet time (over the configuration's)")
+	f.StringVar(&baseline, "baseline", "", "keep what is learned in FILE, and watch by it if it exists (over the configuration's)")
 	f.StringVar(&alerts, "alerts", "", "append each alert to FILE as a JSON line when it is raised, updated, cleared")
 	return cmd
 }
@@ -122,7 +128,7 @@ func openSensor(cmd *cobra.Command, c *config, from handover) (s *sensor, err er
 	if err != nil {
 		return s, err
 	}
-	options.settings.ArmAtStart, options.live = true, true
+	options.settings.ArmAtStart, options.live, options.interfaces = true, true, c.Capture.Interfaces
 	if err := s.normal(&options, from.baseline); err != nil {
 		return s, err
 	}
@@ -154,7 +160,7 @@ func (s *sensor) normal(options *pipelineOptions, all *detect.Baseline) error {
 			return nil
 		}
 		if duration > 0 {
-			s.atStart(slog.LevelInfo, "learning; with no learn.baseline, what is learned is lost when the sensor is stopped", "duration", duration.String())
+			s.atStart(slog.LevelWarn, "learning; with no baseline file (--baseline FILE, learn.baseline), what is learned is lost when the sensor is stopped, and no alert can be approved", "duration", duration.String())
 		}
 		return nil
 	}
@@ -170,6 +176,9 @@ func (s *sensor) normal(options *pipelineOptions, all *detect.Baseline) error {
 	case err == nil:
 		options.baseline, options.doc, options.schedule = b, t, detect.WatchOnly()
 		s.atStart(slog.LevelInfo, "watching by the baseline", "file", path, "links", len(b.Links))
+		if len(b.Links) == 0 {
+			s.atStart(slog.LevelWarn, "this baseline knows no link: everything will be new to the sensor. To learn again, remove the file", "file", path)
+		}
 		return nil
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
@@ -221,6 +230,10 @@ type sensor struct {
 	begun    []func() // log what it begins with
 	learned  bool
 	skipping bool
+	quiet    quiet
+	// down are the interfaces of which was said that they are down, since when.
+	down      string
+	downSince int64
 	// fitFrom is when the fitting of models began, the zero time once all that came
 	// meanwhile is judged; fitted tells that the models are, and judged how many
 	// batches since then.
@@ -270,6 +283,7 @@ func (s *sensor) run(cmd *cobra.Command) error {
 		})
 	}
 	if s.outlets.store != nil {
+		s.tell(ctx, s.status()) // not what the last run said, from here on
 		group.Go(func() { s.tellStatus(ctx) })
 	}
 	context.AfterFunc(ctx, func() {
@@ -289,8 +303,10 @@ func (s *sensor) run(cmd *cobra.Command) error {
 	group.Wait()
 	s.ending = true
 	problems := []error{err}
-	problems = append(problems, s.saveLearned(), s.outlets.endRun(s.status(), fmt.Sprintf("%d alerts", len(s.pipeline.summary.alerts))), s.pipeline.close())
+	problems = append(problems, s.saveLearned(), s.outlets.endRun(s.lastStatus(), fmt.Sprintf("%d alerts", len(s.pipeline.summary.alerts))), s.pipeline.close())
 	switch {
+	case s.forgets() && !s.anew:
+		s.log.Warn("what was learned is lost now: there was no baseline file (--baseline FILE, learn.baseline)")
 	case s.learned || s.enough:
 	case s.kept > 0:
 		s.log.Info("ended before the learning did; what was learned is kept, and learning goes on when the sensor is started again",
@@ -303,10 +319,28 @@ func (s *sensor) run(cmd *cobra.Command) error {
 	return partial(errors.Join(problems...))
 }
 
+// forgets tells that the sensor has learned and keeps it in memory only.
+func (s *sensor) forgets() bool {
+	return s.config.Learn.Baseline == "" && s.learned && s.pipeline.learnFrom != 0 && s.config.Learn.Duration > 0
+}
+
 func (s *sensor) status() detect.Status {
 	st := s.pipeline.status(strings.Join(s.config.Capture.Interfaces, ", "), true)
-	if s.before > 0 && s.pipeline.first != 0 {
-		st.Until = s.pipeline.first + int64(max(0, time.Duration(s.config.Learn.Duration)-s.before))
+	if s.before > 0 && s.pipeline.learnFrom != 0 {
+		st.Until = s.pipeline.learnFrom + int64(max(0, time.Duration(s.config.Learn.Duration)-s.before))
+	}
+	if s.quiet.told {
+		st.Quiet = s.pipeline.last - s.quiet.since
+	}
+	return st
+}
+
+// lastStatus is what it says at its end, which is none if another takes its place.
+func (s *sensor) lastStatus() detect.Status {
+	st := s.status()
+	st.Told = time.Now().UnixNano()
+	if !s.enough && !s.anew {
+		st.Ended = st.Told
 	}
 	return st
 }
@@ -324,12 +358,20 @@ func (s *sensor) tellStatus(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if st := s.current.Swap(nil); st != nil {
-				if err := s.outlets.store.SetStatus(ctx, *st); err != nil && ctx.Err() == nil {
-					s.log.Warn("the store does not take the status", "error", err)
-				}
+			// It is told even where nothing changed, as while models are fitted: who reads
+			// it sees that the sensor is there.
+			if st := s.current.Load(); st != nil {
+				s.tell(ctx, *st)
 			}
 		}
+	}
+}
+
+// tell gives the store a status, with the time by the wall clock.
+func (s *sensor) tell(ctx context.Context, st detect.Status) {
+	st.Told = time.Now().UnixNano()
+	if err := s.outlets.store.SetStatus(ctx, st); err != nil && ctx.Err() == nil {
+		s.log.Warn("the store does not take the status", "error", err)
 	}
 }
 
@@ -381,10 +423,14 @@ func (s *sensor) after(clock int64) {
 		if s.pipeline.first < s.pipeline.schedule.WatchFrom() {
 			s.log.Info("learning has ended; watching")
 			s.trySave(clock)
+			if s.forgets() {
+				s.log.Warn("what was learned is in memory only, and lost when the sensor is stopped: there is no baseline file (--baseline FILE, learn.baseline)")
+			}
 		}
 	}
 	s.resumeEnds(clock)
 	s.saveLater(clock)
+	s.hears(clock)
 	st := s.status()
 	if st.Skipping != s.skipping {
 		s.skipping = st.Skipping
@@ -395,6 +441,35 @@ func (s *sensor) after(clock int64) {
 		}
 	}
 	s.current.Store(&st)
+}
+
+// hears says which interfaces went down or came up, and when nothing is heard that is
+// worth listening for.
+func (s *sensor) hears(clock int64) {
+	if down := s.pipeline.sensor.Down(); down != s.down {
+		switch {
+		case down != "":
+			s.log.Error("the sensor hears nothing on an interface: it has no carrier, or is switched off", "down", down)
+			if s.down == "" {
+				s.downSince = clock - detect.DownGrace
+			}
+		default:
+			s.log.Info("all interfaces are up again", "were-down", s.down, "for", time.Duration(clock-s.downSince).Round(time.Millisecond).String())
+		}
+		s.down = down
+	}
+	if s.pipeline.deaf {
+		s.quiet.since = clock
+		return
+	}
+	was := s.quiet
+	s.quiet.look(clock, s.pipeline.heard)
+	switch {
+	case s.quiet.told && !was.told:
+		s.log.Warn("no Modbus or DNP3 is seen: is the mirror port configured, and the right cable in?", "for", time.Duration(clock-s.quiet.since).Round(time.Second).String())
+	case was.told && !s.quiet.told:
+		s.log.Info("Modbus or DNP3 is seen")
+	}
 }
 
 // saveLaterEvery is how often, at most, the baseline is saved because points first
@@ -458,6 +533,9 @@ func (s *sensor) saveLearned() error {
 	b, err := s.pipeline.baseline()
 	if err != nil {
 		return err
+	}
+	if len(b.Links) == 0 {
+		return nil // there was nothing to learn, and the next start would watch by it
 	}
 	decided, doc, err := readNormal(s.config.Learn.Baseline)
 	doc.close()

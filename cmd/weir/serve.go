@@ -119,6 +119,9 @@ func (c *config) console(s *store.Store, log *slog.Logger) (http.Handler, error)
 	}
 	return console.New(s, console.Options{
 		Version: versionLine(), Kinds: kinds(), Rules: shownRules(set), Token: c.Console.Token, Log: log,
+		Problem: func() string { // without the file's name, which is not for browsers
+			return strings.TrimPrefix(s.Report().Problem, "write store "+c.Store.Path+": ")
+		},
 		Notes: func(a detect.Asset) []console.Note { return shownNotes(library, &a) },
 	}), nil
 }
