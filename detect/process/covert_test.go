@@ -29,10 +29,7 @@ func TestAValueAtRestHasTheDigitsOfWhereItRests(t *testing.T) {
 		{[10]float64{128, 0, 0, 0, 0, 128, 0, 0, 0, 0}, false}, // bits
 		{[10]float64{13, 40, 33, 82, 33, 41, 14, 0, 0, 0}, false},
 	} {
-		d := &digits{}
-		for i, n := range c.now {
-			d.now[i] = n
-		}
+		d := &digits{now: c.now}
 		if d.resting() != c.rest {
 			t.Errorf("that %v rests is %v", c.now, !c.rest)
 		}
