@@ -238,17 +238,23 @@ func TestTimeStampsOfEveryResolution(t *testing.T) {
 	}
 }
 
-func TestPackedFilesAreReadAsTheyAre(t *testing.T) {
-	plain := pcapFile(binary.LittleEndian, pcapMicro, 1, rec{ns: 1e9, data: "one"}, rec{ns: 2e9, data: "two"})
-	var gz, zs bytes.Buffer
-	w := gzip.NewWriter(&gz)
+// packed is a file packed with gzip and with zstd.
+func packed(plain []byte) (gz, zs []byte) {
+	var a, b bytes.Buffer
+	w := gzip.NewWriter(&a)
 	_, _ = w.Write(plain)
 	_ = w.Close()
-	z, _ := zstd.NewWriter(&zs)
+	z, _ := zstd.NewWriter(&b)
 	_, _ = z.Write(plain)
 	_ = z.Close()
+	return a.Bytes(), b.Bytes()
+}
+
+func TestPackedFilesAreReadAsTheyAre(t *testing.T) {
+	plain := pcapFile(binary.LittleEndian, pcapMicro, 1, rec{ns: 1e9, data: "one"}, rec{ns: 2e9, data: "two"})
+	gz, zs := packed(plain)
 	want := []string{"1000000000 one wire 3 link 1", "2000000000 two wire 3 link 1"}
-	for name, b := range map[string][]byte{"gzip": gz.Bytes(), "zstd": zs.Bytes(), "plain": plain} {
+	for name, b := range map[string][]byte{"gzip": gz, "zstd": zs, "plain": plain} {
 		lines, errs, s := readAll(t, []string{write(t, "no-telling-name", b)}, nil)
 		same(t, errs, nil)
 		same(t, lines, want)
@@ -259,13 +265,13 @@ func TestPackedFilesAreReadAsTheyAre(t *testing.T) {
 		same(t, errs, nil)
 		same(t, lines, want)
 	}
-	for name, b := range map[string][]byte{"gzip": gz.Bytes()[:gz.Len()-12], "zstd": zs.Bytes()[:zs.Len()-6]} {
+	for name, b := range map[string][]byte{"gzip": gz[:len(gz)-12], "zstd": zs[:len(zs)-6]} {
 		_, errs, _ := readAll(t, []string{write(t, "x.gz", b)}, nil)
 		if len(errs) != 1 {
 			t.Errorf("%s cut short: %q", name, errs)
 		}
 	}
-	broken := slices.Clone(gz.Bytes())
+	broken := slices.Clone(gz)
 	broken[15] ^= 0xff
 	if _, errs, s := readAll(t, []string{write(t, "x.gz", broken)}, nil); len(errs) != 1 || s.Errors()[0].Problem != BadCompression && s.Errors()[0].Problem != NotCapture {
 		t.Errorf("broken gzip: %q", errs)
@@ -277,18 +283,8 @@ func TestAPackedFileThatIsCutShortIsNotCalledEmpty(t *testing.T) {
 	for range 1000 {
 		plain = append(plain, plain[24:43]...)
 	}
-	pack := func(plain []byte) (gz, zs []byte) {
-		var a, b bytes.Buffer
-		w := gzip.NewWriter(&a)
-		_, _ = w.Write(plain)
-		_ = w.Close()
-		z, _ := zstd.NewWriter(&b)
-		_, _ = z.Write(plain)
-		_ = z.Close()
-		return a.Bytes(), b.Bytes()
-	}
-	gz, zs := pack(plain)
-	nothing, empty := pack(nil)
+	gz, zs := packed(plain)
+	nothing, empty := packed(nil)
 	const cut = "cut short before the end of its first compressed block, so that nothing of it can be unpacked"
 	for _, tt := range []struct {
 		name    string
