@@ -392,7 +392,7 @@ func TestAcknowledgingInABrowserIsKeptAndTheNameRemembered(t *testing.T) {
 		chromedp.SendKeys(chromedp.CSS(`input[name=by]`), "R. Castillo"),
 		chromedp.SendKeys(chromedp.CSS(`textarea[name=note]`), "PLC-2 taken off the network <b>now</b>"),
 		chromedp.Click(chromedp.CSS(`form.ack button`)))
-	b.arrive(t, `document.querySelector(".said")?.textContent.includes("R. Castillo")`)
+	b.arrive(t, `document.readyState === "complete" && document.querySelector(".said")?.textContent.includes("R. Castillo")`)
 	if s := eval[string](t, b, `document.querySelector(".said p").textContent`); s != "PLC-2 taken off the network <b>now</b>" {
 		t.Errorf("the note reads %q", s)
 	}
